@@ -1,0 +1,47 @@
+package checks
+
+import "time"
+
+// A Vote is one node's part in a verdict, or the reason why it has none.
+type Vote struct {
+	Node     string
+	State    State // Up or Down count; Unknown is shown and does not
+	Doubt    bool
+	Reason   Reason
+	Age      time.Duration // how long the node has observed this state
+	Abstains bool          // fresh, but does not vote: shown only
+	Stale    bool          // of a node that is not fresh: shown only
+	Restarts bool          // the vote of a node that is restarting: it counts until replaced or expired
+	Reached  State         // the verdict the node last reached by votes
+}
+
+// A Verdict is the cluster's opinion of a target. The zero Verdict is Unknown.
+type Verdict struct {
+	State State
+	Stale bool // no vote counts: State is what was last reached by votes
+	Doubt bool // a vote that could change the verdict is in doubt
+	Need  int  // votes that must say down
+	Downs int
+	Count int // votes that count
+	// Age is how long the verdict has had this state, by the ages of its votes, so equal on all nodes.
+	Age   time.Duration
+	Votes []Vote // by node name
+}
+
+// A Snapshot is an immutable set of verdicts and of the registers with many writers, as the ledger had
+// them at one moment. Many goroutines may read it.
+type Snapshot struct {
+	At       time.Time
+	Verdicts map[Target]Verdict
+	// Overrides by ZONE/POOL/TARGET, choices and last-goods by zones.ChoiceKey, serials by zone.
+	Overrides map[string]Override
+	Choices   map[string]Choice
+	LastGoods map[string]LastGood
+	Serials   map[string]Serial
+	// Writer is true when this node is the one that writes failbacks: the lowest-named fresh node that
+	// does not abstain, on a side that hears at least half of the expected nodes.
+	Fresh    []string // names of the fresh nodes, sorted; this node included
+	Abstains bool     // this node abstains
+	Majority bool     // this side hears at least half of the nodes expected (itself included)
+	Self     string
+}

@@ -1,0 +1,44 @@
+// Package policy chooses which members of a pool to serve.
+//
+// It knows the policies, one pure function and one file each, and how an answer is drawn from what a
+// policy chose. It refuses to know health: it is given the usable members and no others. Its one main
+// call is Pick.
+package policy
+
+// A Kind names a policy. The zero Kind is Failover.
+type Kind uint8
+
+const (
+	FailoverKind Kind = iota
+	AllKind
+	WeightedKind
+	HashKind
+)
+
+// A Member is a usable member of a pool, as a policy sees it.
+type Member struct {
+	Index    int    // place in the pool's file order; ascending in what a policy is given and returns
+	Key      uint64 // hash of zone, pool and target name: equal on every node
+	Priority int    // 0 is the best
+	Weight   int    // 0..65535
+}
+
+// A Mode says how an answer is drawn from a Choice.
+type Mode uint8
+
+const (
+	Together Mode = iota // all members, rotated by the draw, at most Max of them
+	Draw                 // Max members by weight, without replacement
+	Hash                 // the member with the greatest rendezvous hash for the client's key
+)
+
+// A Choice is what a policy chose among the usable members. The zero Choice is empty and draws nothing.
+type Choice struct {
+	Mode    Mode
+	Max     int // most members in one answer; 0: no limit
+	Members []Member
+}
+
+// A Func chooses among usable members; at least one is given. It is total, and what it returns is an
+// ascending subset of what it was given.
+type Func func(members []Member) Choice
