@@ -1,0 +1,42 @@
+package node
+
+import (
+	"testing"
+	"time"
+)
+
+func TestHistoryBounded(t *testing.T) {
+	h := newHistory()
+	_, more := h.since(0)
+	for i := 0; i < maxEvents*3; i++ {
+		h.add(time.Unix(int64(i), 0), Event{Text: "x"})
+	}
+	select {
+	case <-more:
+	default:
+		t.Error("a follower was not woken")
+	}
+	all, _ := h.since(0)
+	if len(all) > maxEvents || len(all) < maxEvents/2 || all[len(all)-1].Seq != maxEvents*3 {
+		t.Errorf("kept %d, last %d", len(all), all[len(all)-1].Seq)
+	}
+	if last, _ := h.since(maxEvents*3 - 2); len(last) != 2 {
+		t.Errorf("since: got %d, want 2", len(last))
+	}
+}
+
+func TestFollowersBounded(t *testing.T) {
+	h := newHistory()
+	for range maxFollowers {
+		if !h.follow() {
+			t.Fatal("refused below the bound")
+		}
+	}
+	if h.follow() {
+		t.Fatal("accepted above the bound")
+	}
+	h.release()
+	if !h.follow() {
+		t.Fatal("refused after a release")
+	}
+}

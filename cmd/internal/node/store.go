@@ -1,0 +1,191 @@
+package node
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+
+	"vitalns/checks"
+)
+
+// Saved is what a node keeps over a restart. Ages and remaining times hold at Time, the node's own wall
+// clock when it was saved; they are re-based on loading by what that clock says has passed since, and by
+// nothing when it went backwards.
+type Saved struct {
+	Time        time.Time         `json:"time"`
+	Incarnation uint64            `json:"incarnation"`
+	Registers   []checks.Register `json:"registers"` // kinds with many writers
+	Reached     []SavedVerdict    `json:"reached"`
+}
+
+// A SavedVerdict is the verdict last reached by votes on one target.
+type SavedVerdict struct {
+	Target string        `json:"target"` // Target.Key
+	State  checks.State  `json:"state"`
+	Age    time.Duration `json:"age"` // since the verdict was last confirmed by votes
+}
+
+// A Store keeps a node's state. Load returns the zero Saved when there is none; an error from it means
+// that what was there was set aside. Save is durable when it returns.
+type Store interface {
+	Load() (Saved, error)
+	Save(Saved) error
+}
+
+// stateFile is the name of the state inside the state directory: a line with the SHA-256 of what
+// follows, then JSON. A file that does not match is torn or foreign and is set aside.
+const stateFile = "state.json"
+
+// A Dir is a Store in a directory, locked against a second process.
+type Dir struct {
+	path string
+	lock *os.File
+}
+
+// ErrLocked says that another process uses the state directory.
+var ErrLocked = errors.New("state directory is in use by another vitalns")
+
+// OpenDir makes the directory if need be and locks it. It returns ErrLocked, wrapped, if another process
+// holds it.
+func OpenDir(path string) (*Dir, error) {
+	if err := os.MkdirAll(path, 0o750); err != nil {
+		return nil, fmt.Errorf("make state directory: %w", err)
+	}
+	lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_CREATE|os.O_RDWR, 0o640)
+	if err != nil {
+		return nil, fmt.Errorf("lock state directory: %w", err)
+	}
+	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
+		_ = lock.Close() // nothing was written
+		if errors.Is(err, syscall.EWOULDBLOCK) {
+			return nil, fmt.Errorf("%s: %w", path, ErrLocked)
+		}
+		return nil, fmt.Errorf("lock state directory: %w", err)
+	}
+	return &Dir{path: path, lock: lock}, nil
+}
+
+// Close releases the lock.
+func (d *Dir) Close() error { return d.lock.Close() }
+
+// Load implements Store. A state that cannot be read is renamed to state.json.bad.
+func (d *Dir) Load() (Saved, error) {
+	name := filepath.Join(d.path, stateFile)
+	raw, err := os.ReadFile(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return Saved{}, nil
+	}
+	if err != nil {
+		return Saved{}, fmt.Errorf("read state: %w", err)
+	}
+	s, err := decodeSaved(raw)
+	if err != nil {
+		aside := name + ".bad"
+		if rerr := os.Rename(name, aside); rerr != nil {
+			return Saved{}, fmt.Errorf("state %s: %w; setting it aside: %w", name, err, rerr)
+		}
+		return Saved{}, fmt.Errorf("state %s: %w; set aside as %s", name, err, aside)
+	}
+	return s, nil
+}
+
+// Save implements Store: a new file, synced, renamed over the old one, and the directory synced, so that
+// a crash at any moment leaves one whole state.
+func (d *Dir) Save(s Saved) error {
+	raw, err := encodeSaved(s)
+	if err != nil {
+		return fmt.Errorf("encode state: %w", err)
+	}
+	name := filepath.Join(d.path, stateFile)
+	f, err := os.OpenFile(name+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o640)
+	if err != nil {
+		return fmt.Errorf("save state: %w", err)
+	}
+	_, err = f.Write(raw)
+	if err == nil {
+		err = f.Sync()
+	}
+	if cerr := f.Close(); err == nil {
+		err = cerr
+	}
+	if err == nil {
+		err = os.Rename(name+".new", name)
+	}
+	if err != nil {
+		return fmt.Errorf("save state: %w", err)
+	}
+	return syncDir(d.path)
+}
+
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return fmt.Errorf("save state: %w", err)
+	}
+	err = dir.Sync()
+	if cerr := dir.Close(); err == nil {
+		err = cerr
+	}
+	if err != nil {
+		return fmt.Errorf("sync state directory: %w", err)
+	}
+	return nil
+}
+
+func encodeSaved(s Saved) ([]byte, error) {
+	body, err := json.Marshal(s)
+	if err != nil {
+		return nil, err
+	}
+	sum := sha256.Sum256(body)
+	return append([]byte(hex.EncodeToString(sum[:])+"\n"), body...), nil
+}
+
+func decodeSaved(raw []byte) (Saved, error) {
+	sum, body, ok := bytes.Cut(raw, []byte("\n"))
+	want := sha256.Sum256(body)
+	if !ok || string(sum) != hex.EncodeToString(want[:]) {
+		return Saved{}, errors.New("checksum does not match: torn or edited")
+	}
+	var s Saved
+	if err := json.Unmarshal(body, &s); err != nil {
+		return Saved{}, err
+	}
+	return s, nil
+}
+
+// rebase ages what was saved by the wall clock's time since; a clock that went backwards counts as no
+// time, and makes verdicts old, for their age cannot be known.
+func rebase(s Saved, now time.Time) Saved {
+	off := now.Sub(s.Time.Round(0))
+	backwards := off < 0
+	off = max(off, 0)
+	for i := range s.Registers {
+		r := &s.Registers[i]
+		r.Age += off
+		if r.Left > 0 {
+			r.Left = max(r.Left-off, 1) // 1 ns: expires at once, not never
+		}
+	}
+	for i := range s.Reached {
+		s.Reached[i].Age += off
+		if backwards {
+			s.Reached[i].Age = oldVerdict
+		}
+	}
+	return s
+}
+
+// youngVerdict is how old a verdict on disk may be to count before start_grace has run out.
+const youngVerdict = 60 * time.Second
+
+// oldVerdict is the age given to a verdict whose age cannot be known.
+const oldVerdict = 365 * 24 * time.Hour

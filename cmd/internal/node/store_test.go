@@ -1,0 +1,86 @@
+package node
+
+import (
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"vitalns/checks"
+)
+
+func TestDirRoundTrip(t *testing.T) {
+	d := openDir(t, t.TempDir())
+	if s, err := d.Load(); err != nil || s.Incarnation != 0 {
+		t.Fatalf("empty: got %v, %v", s, err)
+	}
+	want := Saved{Time: time.Unix(1000, 0).UTC(), Incarnation: 7,
+		Registers: []checks.Register{{Kind: checks.KindOverride, Key: "z/p/t", Writer: "a", Payload: []byte{1, 2}, Left: time.Hour}},
+		Reached:   []SavedVerdict{{Target: "k", State: checks.Down, Age: time.Second}}}
+	if err := d.Save(want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := d.Load()
+	if err != nil || got.Incarnation != 7 || len(got.Registers) != 1 || got.Registers[0].Left != time.Hour || got.Reached[0].State != checks.Down {
+		t.Fatalf("got %+v, %v", got, err)
+	}
+}
+
+// A torn or edited file is set aside with an error that names where it went, and serving goes on.
+func TestDirSetsAside(t *testing.T) {
+	path := t.TempDir()
+	d := openDir(t, path)
+	if err := d.Save(Saved{Incarnation: 3}); err != nil {
+		t.Fatal(err)
+	}
+	name := filepath.Join(path, stateFile)
+	raw, err := os.ReadFile(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(name, raw[:len(raw)-2], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if s, err := d.Load(); err == nil || !strings.Contains(err.Error(), "state.json.bad") || s.Incarnation != 0 {
+		t.Fatalf("got %v, %v", s, err)
+	}
+	if _, err := os.Stat(name + ".bad"); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestDirLocked(t *testing.T) {
+	path := t.TempDir()
+	openDir(t, path)
+	if _, err := OpenDir(path); !errors.Is(err, ErrLocked) {
+		t.Fatalf("got %v, want ErrLocked", err)
+	}
+}
+
+func TestRebase(t *testing.T) {
+	s := func() Saved {
+		return Saved{Time: time.Unix(1000, 0),
+			Registers: []checks.Register{{Age: time.Second, Left: time.Minute}, {Left: 5 * time.Second}, {}},
+			Reached:   []SavedVerdict{{Age: time.Second}}}
+	}
+	later := rebase(s(), time.Unix(1010, 0))
+	if r := later.Registers; r[0].Age != 11*time.Second || r[0].Left != 50*time.Second || r[1].Left != 1 || r[2].Left != 0 || later.Reached[0].Age != 11*time.Second {
+		t.Errorf("10 s later: got %+v", later)
+	}
+	back := rebase(s(), time.Unix(10, 0))
+	if r := back.Registers; r[0].Age != time.Second || r[0].Left != time.Minute || back.Reached[0].Age < youngVerdict {
+		t.Errorf("clock went backwards: got %+v", back)
+	}
+}
+
+func openDir(t *testing.T, path string) *Dir {
+	t.Helper()
+	d, err := OpenDir(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = d.Close() })
+	return d
+}
