@@ -1,0 +1,126 @@
+package zones
+
+import (
+	"cmp"
+	"encoding/binary"
+	"math/bits"
+	"net/netip"
+	"slices"
+)
+
+// A dynamic is a compiled Dynamic.
+type dynamic struct {
+	rules uint32 // place of the first
+	count uint16
+	ecs   bool
+}
+
+// A rule is a compiled Rule: its subnets are disjoint ranges in ascending order.
+type rule struct {
+	pool   PoolID
+	ranges uint32 // place of the first
+	count  uint32
+	all    bool // no subnets: everyone
+}
+
+// An addrRange is a range of addresses, both ends included. IPv4 stands in its mapped form.
+type addrRange struct{ first, last u128 }
+
+type u128 struct{ hi, lo uint64 }
+
+func (a u128) compare(b u128) int { return cmp.Or(cmp.Compare(a.hi, b.hi), cmp.Compare(a.lo, b.lo)) }
+
+func (a u128) next() u128 {
+	lo, carry := bits.Add64(a.lo, 1, 0)
+	return u128{a.hi + carry, lo}
+}
+
+func (a u128) previous() u128 {
+	lo, borrow := bits.Sub64(a.lo, 1, 0)
+	return u128{a.hi - borrow, lo}
+}
+
+func addrBits(a netip.Addr) u128 {
+	b := a.As16()
+	return u128{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
+}
+
+// compileRanges turns prefixes into disjoint ranges, in ascending order, that cover the same addresses.
+func compileRanges(prefixes []netip.Prefix) []addrRange {
+	all := make([]addrRange, 0, len(prefixes))
+	for _, p := range prefixes {
+		first, n := addrBits(p.Masked().Addr()), p.Bits()
+		if p.Addr().Is4() {
+			n += 96
+		}
+		mask := hostMask(n)
+		all = append(all, addrRange{first, u128{first.hi | mask.hi, first.lo | mask.lo}})
+	}
+	slices.SortFunc(all, func(a, b addrRange) int { return a.first.compare(b.first) })
+	out := all[:0]
+	for _, r := range all {
+		if n := len(out); n > 0 && r.first.compare(out[n-1].last) <= 0 {
+			if r.last.compare(out[n-1].last) > 0 {
+				out[n-1].last = r.last
+			}
+			continue
+		}
+		out = append(out, r)
+	}
+	return out
+}
+
+// matchRanges reports whether an address is in one of the ranges, and how many of its leading bits
+// decide that: all addresses that share them lie in the same range, or in the same gap.
+func matchRanges(ranges []addrRange, a netip.Addr) (in bool, scope int) {
+	x := addrBits(a)
+	lowest, highest := u128{}, u128{^uint64(0), ^uint64(0)}
+	family := 128
+	if a.Unmap().Is4() {
+		lowest, highest = u128{0, 0xffff << 32}, u128{0, 0xffff<<32 | 0xffffffff}
+		family = 32
+	}
+	i, _ := slices.BinarySearchFunc(ranges, x, func(r addrRange, x u128) int { return r.last.compare(x) })
+	if i < len(ranges) && ranges[i].first.compare(x) <= 0 {
+		in, lowest, highest = true, maxBits(lowest, ranges[i].first), minBits(highest, ranges[i].last)
+	} else {
+		if i > 0 {
+			lowest = maxBits(lowest, ranges[i-1].last.next())
+		}
+		if i < len(ranges) {
+			highest = minBits(highest, ranges[i].first.previous())
+		}
+	}
+	// The shortest prefix of x that lies within [lowest, highest].
+	for scope = 0; scope < family; scope++ {
+		mask := hostMask(128 - family + scope)
+		low := u128{x.hi &^ mask.hi, x.lo &^ mask.lo}
+		high := u128{x.hi | mask.hi, x.lo | mask.lo}
+		if lowest.compare(low) <= 0 && high.compare(highest) <= 0 {
+			break
+		}
+	}
+	return in, scope
+}
+
+// hostMask has all but the first n bits set.
+func hostMask(n int) u128 {
+	if n >= 64 {
+		return u128{0, ^uint64(0) >> (n - 64)} // a shift by 64 gives 0
+	}
+	return u128{^uint64(0) >> n, ^uint64(0)}
+}
+
+func maxBits(a, b u128) u128 {
+	if a.compare(b) > 0 {
+		return a
+	}
+	return b
+}
+
+func minBits(a, b u128) u128 {
+	if a.compare(b) < 0 {
+		return a
+	}
+	return b
+}
