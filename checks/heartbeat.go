@@ -16,7 +16,8 @@ type Heartbeat struct {
 	Starting    bool // no observation of every target yet, start_grace not run out
 	Abstains    bool
 	Own         Digest        // of its own registers
-	All         Digest        // of its whole ledger
+	All         Digest        // of its whole ledger: the registers of its fresh nodes, and Shared
+	Shared      Digest        // of the registers with many writers
 	Fresh       Digest        // of its set of fresh nodes
 	Zones       Digest        // of the content of its zones
 	Wheel       time.Duration // position of the wheel of slots at the moment of sending
@@ -24,9 +25,16 @@ type Heartbeat struct {
 	Heard       []Hearsay     // counters it has heard from others
 }
 
-// A Hearsay is the counter of another node's heartbeat that a node has heard.
+// A Hearsay is the counter and the flags of another node's last heartbeat that a node has heard of.
 type Hearsay struct {
 	Node        string
 	Incarnation uint64
 	Counter     uint64
+	Starting    bool
+	Abstains    bool
+}
+
+// A Pull asks the node From for the registers written by Owner; "" asks for those with many writers.
+type Pull struct {
+	From, Owner string
 }

@@ -27,21 +27,3 @@ type Verdict struct {
 	Age   time.Duration
 	Votes []Vote // by node name
 }
-
-// A Snapshot is an immutable set of verdicts and of the registers with many writers, as the ledger had
-// them at one moment. Many goroutines may read it.
-type Snapshot struct {
-	At       time.Time
-	Verdicts map[Target]Verdict
-	// Overrides by ZONE/POOL/TARGET, choices and last-goods by zones.ChoiceKey, serials by zone.
-	Overrides map[string]Override
-	Choices   map[string]Choice
-	LastGoods map[string]LastGood
-	Serials   map[string]Serial
-	// Writer is true when this node is the one that writes failbacks: the lowest-named fresh node that
-	// does not abstain, on a side that hears at least half of the expected nodes.
-	Fresh    []string // names of the fresh nodes, sorted; this node included
-	Abstains bool     // this node abstains
-	Majority bool     // this side hears at least half of the nodes expected (itself included)
-	Self     string
-}
