@@ -1,0 +1,78 @@
+// Package zonetest makes sources of zones for tests.
+package zonetest
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/miekg/dns"
+
+	"vitalns/zones"
+)
+
+// Name parses a name or fails the test.
+func Name(t testing.TB, s string) zones.Name {
+	t.Helper()
+	n, err := zones.ParseName(s)
+	if err != nil {
+		t.Fatalf("name %q: %v", s, err)
+	}
+	return n
+}
+
+// Master reads a zone in master file format, by miekg/dns: every TTL is to be written, or $TTL.
+func Master(t testing.TB, origin, text string) *zones.Source {
+	t.Helper()
+	src := &zones.Source{Origin: Name(t, origin), File: origin + "zone"}
+	type key struct {
+		owner zones.Name
+		typ   uint16
+	}
+	place := map[key]int{}
+	p := dns.NewZoneParser(strings.NewReader(text), src.Origin.String(), src.File)
+	for rr, ok := p.Next(); ok; rr, ok = p.Next() {
+		h := rr.Header()
+		if soa, ok := rr.(*dns.SOA); ok {
+			src.SOA = zones.SOA{
+				MName: Name(t, soa.Ns), RName: Name(t, soa.Mbox), Serial: soa.Serial, Refresh: soa.Refresh,
+				Retry: soa.Retry, Expire: soa.Expire, Minimum: soa.Minttl, TTL: h.Ttl,
+			}
+			continue
+		}
+		k := key{Name(t, h.Name), h.Rrtype}
+		i, ok := place[k]
+		if !ok {
+			i = len(src.Records)
+			place[k] = i
+			src.Records = append(src.Records, zones.RRset{Owner: k.owner, Type: k.typ, TTL: h.Ttl})
+		}
+		src.Records[i].Rdata = append(src.Records[i].Rdata, rdata(t, rr))
+	}
+	if err := p.Err(); err != nil {
+		t.Fatalf("zone %s: %v", origin, err)
+	}
+	return src
+}
+
+// rdata returns the rdata of a record in wire form, names uncompressed.
+func rdata(t testing.TB, rr dns.RR) []byte {
+	t.Helper()
+	bare := dns.Copy(rr)
+	bare.Header().Name = "."
+	buf := make([]byte, dns.Len(bare)+64)
+	end, err := dns.PackRR(bare, buf, 0, nil, false)
+	if err != nil {
+		t.Fatalf("pack %v: %v", rr, err)
+	}
+	return buf[11:end] // root owner, type, class, TTL, length
+}
+
+// Compile compiles sources or fails the test.
+func Compile(t testing.TB, src ...*zones.Source) *zones.Set {
+	t.Helper()
+	set, err := zones.Compile(src)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return set
+}
