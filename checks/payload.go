@@ -46,6 +46,9 @@ type Choice struct {
 	Pool  string   // pool of the chain
 	Names []string // targets of the group, sorted; nil in a choice of a chain
 	Rank  uint16   // place in the chain, or of the group in its pool, when written: 0 is the best
+	// Since is when it was written, by the age of its register on this node's clock. A Snapshot has it,
+	// a payload does not; zero: long ago.
+	Since time.Time
 }
 
 // A LastGood is the set of targets last served while something was usable.
