@@ -15,6 +15,42 @@ const (
 	HashKind
 )
 
+// policies is every policy: its name in a zone file and its function, by Kind.
+var policies = [...]struct {
+	name   string
+	choose Func
+}{
+	FailoverKind: {"failover", Failover},
+	AllKind:      {"all", All},
+	WeightedKind: {"weighted", Weighted},
+	HashKind:     {"hash", ByHash},
+}
+
+// For returns the function of a policy.
+func For(k Kind) Func { return policies[k].choose }
+
+// String returns the policy's name in a zone file.
+func (k Kind) String() string { return policies[k].name }
+
+// ParseKind returns the policy of a name.
+func ParseKind(s string) (Kind, bool) {
+	for k, p := range policies {
+		if p.name == s {
+			return Kind(k), true
+		}
+	}
+	return 0, false
+}
+
+// Names returns the names of all policies.
+func Names() []string {
+	names := make([]string, len(policies))
+	for k, p := range policies {
+		names[k] = p.name
+	}
+	return names
+}
+
 // A Member is a usable member of a pool, as a policy sees it.
 type Member struct {
 	Index    int    // place in the pool's file order; ascending in what a policy is given and returns
@@ -42,3 +78,14 @@ type Choice struct {
 // A Func chooses among usable members; at least one is given. It is total, and what it returns is an
 // ascending subset of what it was given.
 type Func func(members []Member) Choice
+
+// keep returns the members that fit, in their order.
+func keep(members []Member, fits func(Member) bool) []Member {
+	var kept []Member
+	for _, m := range members {
+		if fits(m) {
+			kept = append(kept, m)
+		}
+	}
+	return kept
+}
