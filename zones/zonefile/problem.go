@@ -1,0 +1,161 @@
+package zonefile
+
+import (
+	"cmp"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// A Severity tells what forbids a file from what is only unwise.
+type Severity uint8
+
+const (
+	Error Severity = iota
+	Warning
+)
+
+// String returns "error" or "warning".
+func (s Severity) String() string {
+	if s == Warning {
+		return "warning"
+	}
+	return "error"
+}
+
+// A Problem is one thing that is wrong with a file, and where. Line and Col count from 1, Col and Width
+// in characters; a Problem of a whole file has Line 0 and no Source.
+type Problem struct {
+	File             string
+	Line, Col, Width int
+	Severity         Severity
+	Text             string
+	Hint             string // what to do about it; "" where Text says it all
+	Source           string // the line
+}
+
+// Problems is what is wrong with a set of files.
+type Problems []Problem
+
+// Errors counts the problems that are errors.
+func (ps Problems) Errors() int {
+	n := 0
+	for _, p := range ps {
+		if p.Severity == Error {
+			n++
+		}
+	}
+	return n
+}
+
+// Warnings counts the problems that are warnings.
+func (ps Problems) Warnings() int { return len(ps) - ps.Errors() }
+
+// Sort puts the problems in order of file (as the files were given), line and column, and drops
+// repetitions.
+func (ps Problems) Sort(files []string) Problems {
+	rank := make(map[string]int, len(files))
+	for i, f := range files {
+		rank[f] = i
+	}
+	slices.SortStableFunc(ps, func(a, b Problem) int {
+		return cmp.Or(cmp.Compare(rank[a.File], rank[b.File]), strings.Compare(a.File, b.File),
+			a.Line-b.Line, a.Col-b.Col, cmp.Compare(a.Severity, b.Severity))
+	})
+	seen := make(map[Problem]bool, len(ps))
+	return slices.DeleteFunc(ps, func(p Problem) bool {
+		p.Hint = ""
+		again := seen[p]
+		seen[p] = true
+		return again
+	})
+}
+
+// Format writes the report for people: each problem with its place, its line and a way out, then the
+// count. Nothing of a file reaches a terminal unfiltered.
+func (ps Problems) Format(w io.Writer) error {
+	var b strings.Builder
+	for _, p := range ps {
+		p.write(&b)
+	}
+	fmt.Fprintf(&b, "%d errors, %d warnings\n", ps.Errors(), ps.Warnings())
+	_, err := io.WriteString(w, b.String())
+	return err
+}
+
+// Error returns the first line of the report on one problem.
+func (p Problem) Error() string {
+	if p.Line == 0 {
+		return fmt.Sprintf("%s: %s: %s", printable(p.File), p.Severity, printable(p.Text))
+	}
+	return fmt.Sprintf("%s:%d:%d: %s: %s", printable(p.File), p.Line, p.Col, p.Severity, printable(p.Text))
+}
+
+func (p Problem) write(b *strings.Builder) {
+	b.WriteString(p.Error())
+	b.WriteByte('\n')
+	if p.Line > 0 && p.Source != "" {
+		line, col, width := window(p.Source, p.Col, max(p.Width, 1))
+		fmt.Fprintf(b, "%5d | %s\n", p.Line, line)
+		fmt.Fprintf(b, "      | %s%s\n", indent(line, col), strings.Repeat("^", width))
+	}
+	if p.Hint != "" {
+		fmt.Fprintf(b, "   hint: %s\n", printable(p.Hint))
+	}
+}
+
+// window cuts a long line to the part around the place, in characters.
+func window(source string, col, width int) (line string, c, w int) {
+	const most, before = 160, 60
+	chars := []rune(printable(strings.TrimRight(source, " \t\r")))
+	if len(chars) <= most {
+		return string(chars), col, clampWidth(len(chars), col, width)
+	}
+	from := min(max(0, col-1-before), len(chars)-1)
+	to := min(len(chars), from+most)
+	line, shift := string(chars[from:to]), from
+	if from > 0 {
+		line, shift = "..."+line, from-3
+	}
+	c, w = col-shift, clampWidth(to-shift, col-shift, width)
+	if to < len(chars) {
+		line += "..."
+	}
+	return line, c, w
+}
+
+// clampWidth keeps a mark inside its line, or just behind its end.
+func clampWidth(length, col, width int) int { return max(1, min(width, length-col+1)) }
+
+// indent is the space before a mark: tabs stay tabs, so that the mark stands under its place.
+func indent(line string, col int) string {
+	var b strings.Builder
+	n := 1
+	for _, r := range line {
+		if n == col {
+			break
+		}
+		n++
+		if r != '\t' {
+			r = ' '
+		}
+		b.WriteRune(r)
+	}
+	for ; n < col; n++ {
+		b.WriteByte(' ')
+	}
+	return b.String()
+}
+
+// printable replaces each character that a terminal might act on.
+func printable(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\t' || unicode.IsPrint(r) && r != utf8.RuneError {
+			return r
+		}
+		return utf8.RuneError
+	}, s)
+}
