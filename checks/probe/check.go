@@ -33,6 +33,8 @@ type Check interface {
 	// Identity is what a result of the check means with this timeout. Address and port are no part of
 	// it: they stand in the Target.
 	Identity(timeout time.Duration) checks.Identity
+	// Prober makes the prober for every target of the check. Later changes of the Check do not reach it.
+	Prober(env *Env) checks.Prober
 }
 
 // An Aim is the address and the port that a check probes. The zero Address is the served address.

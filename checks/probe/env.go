@@ -1,11 +1,95 @@
 package probe
 
-import "net/netip"
+import (
+	"context"
+	"errors"
+	"net"
+	"net/netip"
+	"strings"
+
+	"vitalns/checks"
+)
 
 // Env is what the node hands to all its probers: one value, filled before the first probe, then only
-// read. Every Prober of a node shares it, so that they share the ICMP sockets in it too.
+// read. Every Prober of a node shares it, and with it the ICMP sockets.
 type Env struct {
 	UserAgent string       // "vitalns/VERSION (NODE)"
 	Source    []netip.Addr // the first of a target's family is the source address; none: the system's choice
 	Resolver  string       // HOST:PORT of the resolver of targets with a domain name; "": the system's
+
+	pings pings
+}
+
+// source is the address to probe a target of that family from; the zero Addr leaves it to the system.
+func (e *Env) source(target netip.Addr) netip.Addr {
+	for _, a := range e.Source {
+		if a.Unmap().Is4() == target.Is4() {
+			return a.Unmap()
+		}
+	}
+	return netip.Addr{}
+}
+
+// addr is the address to probe of a target. A domain name is asked for anew each time; of its addresses
+// the first in the order of RFC 6724 counts, which puts those of a family this node lacks last.
+func (e *Env) addr(ctx context.Context, t checks.Target) (netip.Addr, error) {
+	if a, err := netip.ParseAddr(t.Host); err == nil {
+		return a.Unmap(), nil
+	}
+	addrs, err := e.resolver(ctx).LookupNetIP(ctx, "ip", t.Host)
+	if err != nil {
+		return netip.Addr{}, resolveError(ctx, err)
+	}
+	if len(addrs) == 0 {
+		return netip.Addr{}, failed("the name has no address")
+	}
+	return addrs[0].Unmap(), nil
+}
+
+// resolver makes a resolver whose connections end with ctx: net.Resolver alone leaves a lookup that was
+// given up to run for seconds.
+func (e *Env) resolver(ctx context.Context) *net.Resolver {
+	return &net.Resolver{PreferGo: true, Dial: func(lookup context.Context, network, address string) (net.Conn, error) {
+		if e.Resolver != "" {
+			address = e.Resolver
+		}
+		var d net.Dialer
+		c, err := d.DialContext(lookup, network, address)
+		if err != nil {
+			return nil, err
+		}
+		return &boundConn{c, context.AfterFunc(ctx, func() { _ = c.Close() })}, nil // a close that fails was another's close
+	}}
+}
+
+// A boundConn is closed when its context ends.
+type boundConn struct {
+	net.Conn
+	stop func() bool
+}
+
+func (c *boundConn) Close() error {
+	c.stop()
+	return c.Conn.Close()
+}
+
+// resolveError: a name that does not exist is the target's failure, as its clients cannot reach it
+// either. Any other error is the resolver's.
+func resolveError(ctx context.Context, err error) error {
+	if errors.Is(ctx.Err(), context.Canceled) {
+		return ctx.Err()
+	}
+	if ctx.Err() != nil {
+		return void("resolver: timeout")
+	}
+	if e, ok := errors.AsType[*net.DNSError](err); ok {
+		if e.IsNotFound {
+			return failed("the name has no address")
+		}
+		if e.IsTimeout {
+			return void("resolver: timeout")
+		}
+		return void("resolver: %s", e.Err)
+	}
+	return void("resolver: %s", strings.TrimPrefix(err.Error(), "lookup "))
 }

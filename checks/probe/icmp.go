@@ -1,6 +1,7 @@
 package probe
 
 import (
+	"context"
 	"time"
 
 	"vitalns/checks"
@@ -23,4 +24,18 @@ func (*ICMP) Validate() error { return nil }
 // Identity implements Check.
 func (c *ICMP) Identity(timeout time.Duration) checks.Identity {
 	return newIdentity(c.Type(), timeout).sum()
+}
+
+// Prober implements Check.
+func (*ICMP) Prober(env *Env) checks.Prober { return icmpProber{env} }
+
+type icmpProber struct{ env *Env }
+
+func (p icmpProber) Probe(ctx context.Context, t checks.Target) checks.Result {
+	s := begin(ctx)
+	addr, err := p.env.addr(ctx, t)
+	if err == nil {
+		err = p.env.pings.ping(ctx, addr, p.env.source(addr))
+	}
+	return s.end(ctx, err)
 }

@@ -2,6 +2,7 @@ package probe
 
 import (
 	"crypto/sha256"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/hex"
 	"encoding/pem"
@@ -9,6 +10,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"time"
 )
 
 // Trust is how a check judges the certificate it is shown.
@@ -89,4 +91,34 @@ func (t *Trust) identify(id *identity) {
 	}
 	slices.Sort(sums)
 	id.add("ca", slices.Compact(sums)...)
+}
+
+// pool is the authorities to trust; nil: the system's.
+func (t *Trust) pool() *x509.CertPool {
+	if t.CA == nil {
+		return nil
+	}
+	pool := x509.NewCertPool()
+	for _, c := range t.CA {
+		pool.AddCert(c)
+	}
+	return pool
+}
+
+// config makes the configuration for the name that is asked for. Sessions are not resumed: each probe
+// sees the certificate anew.
+func (t *Trust) config(name string, pool *x509.CertPool) *tls.Config {
+	return &tls.Config{ServerName: name, RootCAs: pool, InsecureSkipVerify: t.Insecure}
+}
+
+// enough refuses a certificate that ends too soon.
+func (t *Trust) enough(notAfter, now time.Time) error {
+	left := notAfter.Sub(now)
+	if t.CertDays == 0 || left >= time.Duration(t.CertDays)*24*time.Hour {
+		return nil
+	}
+	if left <= 0 {
+		return failed("certificate expired")
+	}
+	return failed("certificate expires in %d days, not %d", int(left.Hours()/24), t.CertDays)
 }
