@@ -20,6 +20,9 @@ func (r *responder) additional() {
 		if target, ok := leadsTo(rr); ok && !seen[target] {
 			seen[target] = true
 			r.addresses(target)
+			if out := r.set.Lookup(target, dns.TypeA); out.Kind == zones.Referral && rr.Header().Rrtype == dns.TypeNS {
+				r.glueRecords(out.Zone, target)
+			}
 		}
 	}
 }
@@ -27,7 +30,6 @@ func (r *responder) additional() {
 // referralGlue adds what the zone holds for the name servers of a referral, first those below the cut,
 // without which the referral is of no use (RFC 9471 §3).
 func (r *responder) referralGlue(seen map[zones.Name]bool) {
-	zone := r.glue.Zone
 	var servers []zones.Name
 	for _, rr := range r.msg.Ns {
 		if target, ok := leadsTo(rr); ok && !seen[target] {
@@ -40,14 +42,7 @@ func (r *responder) referralGlue(seen map[zones.Name]bool) {
 			if name.IsSubdomainOf(r.glue.Owner) != below {
 				continue
 			}
-			found := false
-			for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
-				if id := r.set.Glue(zone, name, qtype); id != 0 {
-					r.msg.Extra = append(r.msg.Extra, r.set.Unpack(id, name.String())...)
-					found = true
-				}
-			}
-			if !found && !below {
+			if !r.glueRecords(r.glue.Zone, name) && !below {
 				r.addresses(name)
 			}
 		}
@@ -55,6 +50,17 @@ func (r *responder) referralGlue(seen map[zones.Name]bool) {
 			r.required = len(r.msg.Extra)
 		}
 	}
+}
+
+// glueRecords adds the addresses that a zone holds for a name, even below a zone cut, if it does.
+func (r *responder) glueRecords(zone zones.ZoneID, name zones.Name) (found bool) {
+	for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
+		if id := r.set.Glue(zone, name, qtype); id != 0 {
+			r.msg.Extra = append(r.msg.Extra, r.set.Unpack(id, name.String())...)
+			found = true
+		}
+	}
+	return found
 }
 
 // addresses adds the addresses of a name that this node is authoritative for, pools included.

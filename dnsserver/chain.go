@@ -99,7 +99,9 @@ func (r *responder) redirect(at step, out zones.Outcome) (next step, rcode int) 
 	if err != nil {
 		return step{}, dns.RcodeServerFailure
 	}
-	r.answer(fromStatic, d)
+	if !slices.ContainsFunc(r.msg.Answer, func(rr dns.RR) bool { return sameRRset(rr.Header(), &d.Hdr) }) {
+		r.answer(fromStatic, d) // a chain may pass the same DNAME again
+	}
 	below := at.qname[:len(at.qname)-len(out.Owner)] + zones.Root
 	qname, err := below.Append(target)
 	if err != nil {

@@ -2,6 +2,7 @@
 package zonetest
 
 import (
+	_ "embed"
 	"strings"
 	"testing"
 
@@ -9,6 +10,15 @@ import (
 
 	"vitalns/zones"
 )
+
+// HardZone is a zone in master file format, for origin HardOrigin, with one of everything that makes an
+// authoritative server think.
+//
+//go:embed hard.zone
+var HardZone string
+
+// HardOrigin is the origin of HardZone.
+const HardOrigin = "hard.test."
 
 // Name parses a name or fails the test.
 func Name(t testing.TB, s string) zones.Name {

@@ -1,0 +1,2 @@
+// Package interop holds vitalns against other servers and tools, as child processes on loopback.
+package interop
