@@ -65,9 +65,13 @@ func DigestOf(names []string) Digest {
 	slices.Sort(sorted)
 	var d Digest
 	for _, n := range slices.Compact(sorted) {
-		h := hasher(offset64)
-		h.string(n)
-		d += Digest(h.sum())
+		d += digestOfName(n)
 	}
 	return d
+}
+
+func digestOfName(name string) Digest {
+	h := hasher(offset64)
+	h.string(name)
+	return Digest(h.sum())
 }
