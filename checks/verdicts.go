@@ -293,6 +293,7 @@ type Peer struct {
 	Silent      time.Duration // since its heartbeat last advanced
 	Counter     uint64
 	Zones       Digest // of the content of its zones; 0 before it was heard
+	Shared      bool   // it holds the registers with many writers that are here, by its last heartbeat
 	Own         Digest // of our copy of its registers
 	Registers   int
 	Former      int // of these, from before it restarted
@@ -306,6 +307,7 @@ func (l *Ledger) Peers(now time.Time) []Peer {
 		p := Peer{Node: o.name, Incarnation: o.incarnation, Instance: o.instance, Self: o == l.self,
 			Fresh: o.fresh, Votes: o.votes(), Agrees: o.vouched && o.disagrees.IsZero(), Abstains: o.abstains,
 			Starting: o.starting, Counter: o.counter, Zones: o.zones, Own: o.current,
+			Shared: o == l.self || o.claimedShared == l.shared.digest,
 			Registers: len(o.regs), Former: o.formers}
 		if o == l.self {
 			p.Zones, p.Counter, p.Starting = l.zones, l.beats, l.starting
