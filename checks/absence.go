@@ -121,6 +121,7 @@ const aloneLeast = 3
 // Woke says that this node was suspended: its own observations are old, and no peer is fresh until it is
 // heard. Answers stay meanwhile, as what was last reached stays.
 func (l *Ledger) Woke(now time.Time) {
+	l.ticked = now
 	l.offline, l.lastPeer = false, time.Time{}
 	for _, o := range l.order {
 		if o != l.self && o.fresh {

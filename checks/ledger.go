@@ -62,6 +62,7 @@ type Ledger struct {
 	dirty     []*held
 	view      Snapshot
 	gone      []Target
+	holdings  uint64
 	nodesNews bool // the set of fresh nodes, or who abstains, changed since the last snapshot
 	out       outbox
 	stats     LedgerStats
@@ -175,6 +176,7 @@ func (l *Ledger) hold(t Target) *held {
 		h.reached = cmp.Or(h.reached, e.obs.Reached)
 	}
 	l.keys[h.key] = h
+	l.holdings++
 	l.unseen++
 	l.touch(h)
 	return h
@@ -190,6 +192,7 @@ func (l *Ledger) release(h *held, now time.Time) {
 		l.alone--
 	}
 	h.released = true
+	l.holdings++
 	delete(l.keys, h.key)
 	if h.judged {
 		l.gone = append(l.gone, h.target)
@@ -322,6 +325,7 @@ func (l *Ledger) touchKey(key string) {
 // touchAll has every target judged that a node has registers of.
 func (l *Ledger) touchAll(o *owner) {
 	l.nodesNews = true
+	l.holdings++
 	if o == l.self {
 		for _, h := range l.list {
 			l.touch(h)
@@ -332,6 +336,10 @@ func (l *Ledger) touchAll(o *owner) {
 		l.touchKey(key)
 	}
 }
+
+// Keep says which registers with many writers are of something configured. Those of other things are
+// kept for 30 days more.
+func (l *Ledger) Keep(held func(kind Kind, key string) bool, now time.Time) { l.shared.keep(held, now) }
 
 // ownerOf returns what is known of a node, beginning with nothing; nil when there is no room.
 func (l *Ledger) ownerOf(name string, now time.Time) *owner {

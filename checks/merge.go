@@ -86,6 +86,9 @@ func (l *Ledger) mergeObservation(r Register, now time.Time) *owner {
 		old != nil && o.isFormer(old) && e.obs.Alarm > 0 {
 		l.hint(o, r.Key)
 	}
+	if old == nil || old.reg.Gone != r.Gone {
+		l.holdings++
+	}
 	o.put(e)
 	l.touchKey(r.Key)
 	return o
@@ -105,6 +108,7 @@ func (l *Ledger) renew(o *owner, incarnation uint64, now time.Time) {
 func (l *Ledger) forgetFormer(o *owner) {
 	for _, key := range o.forgetFormer() {
 		l.touchKey(key)
+		l.holdings++
 	}
 }
 
@@ -165,6 +169,7 @@ func (l *Ledger) Full(from, owner string, incarnation uint64, rs []Register, now
 			if _, ok := has[key]; !ok && !o.isFormer(e) && e.reg.Version.Seq <= last {
 				o.drop(key)
 				l.touchKey(key)
+				l.holdings++
 			}
 		}
 		l.settle(o, now)
@@ -214,13 +219,21 @@ func (o *owner) registers(now time.Time) []Register {
 }
 
 // All returns everything a peer that joins is to have: the registers with many writers and those of the
-// nodes that vote.
+// nodes that vote, in no order but that the oldest incarnation comes first.
 func (l *Ledger) All(now time.Time) []Register {
 	l.refresh(now)
 	out := l.shared.registers(now)
 	for _, o := range l.order {
-		if o.votes() {
-			out = append(out, o.registers(now)...)
+		if !o.votes() {
+			continue
+		}
+		out = slices.Grow(out, len(o.regs))
+		for _, former := range [...]bool{true, false} { // or the newer would shut the older out
+			for _, e := range o.regs {
+				if o.isFormer(e) == former {
+					out = append(out, e.register(now))
+				}
+			}
 		}
 	}
 	return out

@@ -233,6 +233,9 @@ func (l *Ledger) viewNodes(c *Changes) {
 	l.view.Fresh, l.view.Voters, l.view.Abstains, l.view.Majority = fresh, voters, l.abstains, majority
 }
 
+// HoldersVersion changes whenever the Holders of some target do.
+func (l *Ledger) HoldersVersion() uint64 { return l.holdings }
+
 // Holders returns the fresh nodes that hold a target, sorted, this one among them if it does: the rank of
 // a node's slot is its place.
 func (l *Ledger) Holders(t Target) (nodes []string) {
@@ -307,7 +310,7 @@ func (l *Ledger) Peers(now time.Time) []Peer {
 		p := Peer{Node: o.name, Incarnation: o.incarnation, Instance: o.instance, Self: o == l.self,
 			Fresh: o.fresh, Votes: o.votes(), Agrees: o.vouched && o.disagrees.IsZero(), Abstains: o.abstains,
 			Starting: o.starting, Counter: o.counter, Zones: o.zones, Own: o.current,
-			Shared: o == l.self || o.claimedShared == l.shared.digest,
+			Shared:    o == l.self || o.claimedShared == l.shared.digest,
 			Registers: len(o.regs), Former: o.formers}
 		if o == l.self {
 			p.Zones, p.Counter, p.Starting = l.zones, l.beats, l.starting
