@@ -255,5 +255,6 @@ func (c *compiler) finish() *Set {
 	if len(s.nodes) > 0 {
 		c.rehash(len(s.nodes) + len(s.nodes)/3)
 	}
+	s.plans = planPools(s)
 	return s
 }

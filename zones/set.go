@@ -20,6 +20,7 @@ type Set struct {
 	dynamics []dynamic
 	rules    []rule
 	ranges   []addrRange
+	plans    plans
 }
 
 // A ZoneID is the place of a zone in Set.Zones.

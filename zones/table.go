@@ -1,69 +1,151 @@
 package zones
 
 import (
+	"cmp"
 	"net/netip"
+	"slices"
+	"time"
 
-	"github.com/miekg/dns"
+	"vitalns/checks"
 )
 
-// A Table is a Set and what its pools answer now. It is immutable: a verdict makes a new one.
+// A Table is a Set and what its pools answer now. It is immutable: a verdict makes a new one, which
+// shares all that did not change.
 type Table struct {
-	set *Set
+	set      *Set
+	answers  []*PoolAnswer // by PoolID
+	timed    []timed       // the pools with a Next, by id
+	wanting  []PoolID      // the pools that want something written, ascending
+	serials  map[string]checks.Serial
+	majority bool // of the snapshot: it decides who moves for itself
 }
 
-// NewTable returns a table of a set whose pools all are as the file has them.
-func NewTable(s *Set) *Table { return &Table{set: s} }
+type timed struct {
+	id PoolID
+	at time.Time
+}
+
+// NewTable resolves every pool of a set.
+func NewTable(s *Set, in *checks.Snapshot) *Table {
+	t := &Table{set: s, answers: make([]*PoolAnswer, len(s.pools)), serials: in.Serials, majority: in.Majority}
+	for id := range s.pools {
+		a := resolve(s, in, PoolID(id))
+		t.answers[id] = a
+		if !a.Next.IsZero() {
+			t.timed = append(t.timed, timed{a.ID, a.Next})
+		}
+		if len(a.wants) > 0 {
+			t.wanting = append(t.wanting, a.ID)
+		}
+	}
+	return t
+}
+
+// Resolve makes the next table from the last: only the pools in changed, those whose time has come by
+// in.At, and serials differ. It equals NewTable from the same snapshot if changed has all pools that the
+// news is about (Set.Touched).
+func Resolve(last *Table, in *checks.Snapshot, changed []PoolID) *Table {
+	if last.majority != in.Majority {
+		return NewTable(last.set, in)
+	}
+	changed = append(slices.Clone(changed), last.Due(in.At)...)
+	slices.Sort(changed)
+	changed = slices.Compact(changed)
+	t := &Table{set: last.set, answers: last.answers, serials: in.Serials, majority: in.Majority}
+	t.timed, t.wanting = last.timed, last.wanting
+	if len(changed) == 0 {
+		return t
+	}
+	t.answers = slices.Clone(last.answers)
+	var due []timed
+	var want []PoolID
+	for _, id := range changed {
+		a := resolve(t.set, in, id)
+		t.answers[id] = a
+		if !a.Next.IsZero() {
+			due = append(due, timed{id, a.Next})
+		}
+		if len(a.wants) > 0 {
+			want = append(want, id)
+		}
+	}
+	t.timed = replace(last.timed, due, changed, func(d timed) PoolID { return d.id })
+	t.wanting = replace(last.wanting, want, changed, func(id PoolID) PoolID { return id })
+	return t
+}
+
+// replace returns the old entries without those of the changed pools, and the new ones, by id.
+func replace[T any](old, add []T, changed []PoolID, id func(T) PoolID) []T {
+	if len(add) == 0 && !slices.ContainsFunc(old, func(e T) bool { return holds(changed, id(e)) }) {
+		return old
+	}
+	var out []T
+	for _, e := range old {
+		if !holds(changed, id(e)) {
+			out = append(out, e)
+		}
+	}
+	out = append(out, add...)
+	slices.SortFunc(out, func(a, b T) int { return cmp.Compare(id(a), id(b)) })
+	return out
+}
+
+func holds(sorted []PoolID, id PoolID) bool {
+	_, ok := slices.BinarySearch(sorted, id)
+	return ok
+}
+
+// Touched returns the pools that Resolve is to be given after this news of a ledger, ascending.
+func (s *Set) Touched(c checks.Changes) []PoolID {
+	ids := s.PoolsOf(c.Targets)
+	for _, keys := range [][]string{c.Overrides, c.Choices, c.LastGoods} {
+		ids = append(ids, s.PoolsOfKeys(keys)...)
+	}
+	slices.Sort(ids)
+	return slices.Compact(ids)
+}
+
+// Due returns the pools that time alone may have changed by now: it is time to Resolve them.
+func (t *Table) Due(now time.Time) []PoolID {
+	var ids []PoolID
+	for _, d := range t.timed {
+		if !d.at.After(now) {
+			ids = append(ids, d.id)
+		}
+	}
+	return ids
+}
+
+// NextChange returns when time alone may first change a table: a hold that is over, an override that
+// expires, a TTL that steps. Zero: never. It is time to Resolve then.
+func NextChange(t *Table) time.Time {
+	var next time.Time
+	for _, d := range t.timed {
+		if next.IsZero() || d.at.Before(next) {
+			next = d.at
+		}
+	}
+	return next
+}
 
 // Set returns the zones of the table.
 func (t *Table) Set() *Set { return t.set }
 
-// Serial returns the SOA serial of a zone.
-func (t *Table) Serial(zone ZoneID) uint32 { return t.set.zones[zone].SOA.Serial }
+// Pool returns the answer of a pool.
+func (t *Table) Pool(p PoolID) *PoolAnswer { return t.answers[p] }
+
+// Serial returns the SOA serial of a zone: its own where it gives one, else the cluster's.
+func (t *Table) Serial(zone ZoneID) uint32 {
+	z := &t.set.zones[zone]
+	if z.SOA.Serial != 0 {
+		return z.SOA.Serial
+	}
+	return max(t.serials[z.Label].Number, 1)
+}
 
 // Route returns the pool that the rules of a Dynamic lead a client to, and the leading bits of its
 // address that decided it.
 func (t *Table) Route(d DynamicID, client netip.Addr) (PoolID, int) {
 	i, scope := t.set.Match(d, client)
 	return t.set.RulePool(d, i), scope
-}
-
-// A Result says what a pool answers with.
-type Result uint8
-
-const (
-	DrawnServe    Result = iota // Rdata
-	DrawnNoData                 // NODATA
-	DrawnServFail               // SERVFAIL
-)
-
-// A Note is an extended error (RFC 8914). The zero Note is none.
-type Note struct {
-	Code uint16
-	Text string
-}
-
-// A Drawn is one answer of a pool.
-type Drawn struct {
-	Result Result
-	Type   uint16 // A, AAAA or CNAME
-	Rdata  [][]byte
-	TTL    uint32
-	Note   Note
-}
-
-// Draw makes one answer of a pool.
-func (t *Table) Draw(p PoolID, qtype uint16, draw, key uint64) Drawn {
-	pool := t.set.pools[p].Pool
-	d := Drawn{Result: DrawnNoData, Type: qtype, TTL: pool.TTL.Min}
-	for _, m := range pool.Members {
-		if m.CNAME != "" {
-			return Drawn{Type: dns.TypeCNAME, Rdata: [][]byte{[]byte(m.CNAME)}, TTL: pool.TTL.Min}
-		}
-		for _, a := range m.Addrs {
-			if a.Addr.Is4() == (qtype == dns.TypeA) {
-				d.Result, d.Rdata = DrawnServe, append(d.Rdata, a.Addr.AsSlice())
-			}
-		}
-	}
-	return d
 }

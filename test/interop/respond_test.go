@@ -10,6 +10,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"vitalns/checks"
 	"vitalns/dnsserver"
 	"vitalns/test/zonetest"
 	"vitalns/zones"
@@ -19,7 +20,7 @@ import (
 // server, in rcode, AA and every section. Where servers may differ, normal and accepted say how.
 func TestRespondAsOthersDo(t *testing.T) {
 	src := zonetest.Master(t, zonetest.HardOrigin, zonetest.HardZone)
-	table := zones.NewTable(zonetest.Compile(t, src))
+	table := zones.NewTable(zonetest.Compile(t, src), &checks.Snapshot{})
 	for _, other := range []struct {
 		name  string
 		start func(*testing.T, string, string) string

@@ -1,0 +1,117 @@
+package zones
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/miekg/dns"
+)
+
+// A Note is an extended error (RFC 8914): why an answer is not the usual one. The zero Note is none.
+type Note struct {
+	Code uint16
+	Text string
+}
+
+// maxNoted bounds the targets named in a note.
+const maxNoted = 3
+
+var familyWords = [families]string{"IPv4 address", "IPv6 address", "name"}
+
+// note says what is unusual about one family's answer: nothing usable, all down, no verdicts or stale
+// ones, a fallback, overrides.
+func (s *solution) note(f family) Note {
+	a := s.by[f]
+	l := &s.links[a.place]
+	var notes []string
+	add := func(format string, args ...any) { notes = append(notes, fmt.Sprintf(format, args...)) }
+	switch a.cause {
+	case noFamily:
+		return Note{}
+	case addsNone:
+		add("the targets of %s in use have no %s", l.Pool.Name, familyWords[f])
+	case noneUsable:
+		add("no %s of %s is up", familyWords[f], l.Pool.Name)
+	case allForced:
+		add("all targets of %s are forced down", l.Pool.Name)
+	case allDown:
+		add("%s", s.allDownNote(f))
+	case usual:
+		switch a.class {
+		case UnknownMember:
+			add("no target of %s has a verdict yet", l.Pool.Name)
+		case DrainedButUp:
+			add("only drained targets of %s are up", l.Pool.Name)
+		}
+	}
+	if a.place > 0 {
+		head := &s.links[0]
+		add("fallback %s: %d of %d targets of %s up", l.Pool.Name, head.up, len(head.states), head.Pool.Name)
+	}
+	code := uint16(dns.ExtendedErrorCodeOther)
+	if l.stale(f) {
+		code = dns.ExtendedErrorCodeStaleAnswer
+		add("verdicts on %s are stale", l.Pool.Name)
+	}
+	if over := s.overridden(); over != "" {
+		add("%s", over)
+	}
+	if len(notes) == 0 {
+		return Note{}
+	}
+	return Note{Code: code, Text: strings.Join(notes, "; ")}
+}
+
+func (s *solution) allDownNote(f family) string {
+	l := &s.links[s.by[f].place]
+	what := "all targets of " + s.links[0].Pool.Name + " are down"
+	if s.step < 5 {
+		what = fmt.Sprintf("every %s of %s is down", familyWords[f], l.Pool.Name)
+	}
+	switch s.by[f].result {
+	case DrawnServFail:
+		return what
+	case DrawnNoData:
+		return what
+	}
+	if l.Pool.WhenAllDown == ServeLastGood || s.links[0].Pool.WhenAllDown == ServeLastGood {
+		return what + ", the last good are served"
+	}
+	return what + ", all are served"
+}
+
+func (l *link) stale(f family) bool {
+	for i := range l.states {
+		if l.states[i].by[f].stale {
+			return true
+		}
+	}
+	return false
+}
+
+// overridden names the targets of the pools walked that an operator has overridden.
+func (s *solution) overridden() string {
+	var names []string
+	more := 0
+	for k := range s.links[:s.place+1] {
+		l := &s.links[k]
+		for i := range l.states {
+			w := l.states[i].wish
+			switch {
+			case !w.over:
+			case len(names) < maxNoted:
+				names = append(names, fmt.Sprintf("%s/%s %s", l.Pool.Name, l.Pool.Members[i].Name, w.admin))
+			default:
+				more++
+			}
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	text := "override: " + strings.Join(names, ", ")
+	if more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
