@@ -1,0 +1,177 @@
+package gossip
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+)
+
+const (
+	minBackoff = 500 * time.Millisecond
+	maxBackoff = 5 * time.Second // two halves of a partition find each other within it and one dial
+	tries      = 3               // addresses tried side by side: one of the other half is enough
+	// An address that answers, again and again, and that no member has is left alone for a while: it is
+	// a node that tells its peers another address, or one of our own name. More than one answer is
+	// needed after a partition, as each side first has to refute that it is dead.
+	answersEnough = 4
+	settled       = time.Minute
+	// announceEvery is the pause between announcements while another node has our name.
+	announceEvery = 2 * time.Second
+	// Join addresses given by name are looked up again this often, and whenever that failed.
+	resolveEvery   = 30 * time.Second
+	resolveTimeout = 2 * time.Second
+)
+
+// A joiner knows where to look for members.
+type joiner struct {
+	names    []hostPort // of the configuration, those that are no addresses
+	fixed    []string   // those that are
+	resolved time.Time
+
+	mu    sync.Mutex // protects addrs
+	addrs []string   // all, as addresses
+}
+
+type hostPort struct{ host, port string }
+
+func newJoiner(join []string, self string) (*joiner, error) {
+	j := &joiner{}
+	for _, s := range join {
+		host, port, err := net.SplitHostPort(s)
+		if err != nil {
+			return nil, err
+		}
+		if ap, err := netip.ParseAddrPort(s); err == nil {
+			if addr := ap.String(); addr != self && !slices.Contains(j.fixed, addr) {
+				j.fixed = append(j.fixed, addr)
+			}
+			continue
+		}
+		j.names = append(j.names, hostPort{host, port})
+	}
+	j.addrs = j.fixed
+	return j, nil
+}
+
+func (j *joiner) list() []string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.addrs
+}
+
+// resolve looks the names up when it is time to. What a name had is kept while it cannot be looked up.
+func (j *joiner) resolve(ctx context.Context, self string, now time.Time) error {
+	if len(j.names) == 0 || !j.resolved.IsZero() && now.Sub(j.resolved) < resolveEvery {
+		return nil
+	}
+	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
+	defer cancel()
+	addrs := slices.Clone(j.fixed)
+	var failed error
+	for _, n := range j.names {
+		ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", n.host)
+		if err != nil {
+			failed = err
+			continue
+		}
+		for _, ip := range ips {
+			if addr := net.JoinHostPort(ip.Unmap().String(), n.port); addr != self && !slices.Contains(addrs, addr) {
+				addrs = append(addrs, addr)
+			}
+		}
+	}
+	if failed != nil {
+		for _, addr := range j.list() {
+			if !slices.Contains(addrs, addr) {
+				addrs = append(addrs, addr)
+			}
+		}
+	} else {
+		j.resolved = now
+	}
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	j.addrs = addrs
+	return failed
+}
+
+// joinLoop exchanges states with every address to join that no member has and every member that failed,
+// for as long as ctx lasts: memberlist forgets the dead, and two halves of a long partition would never
+// find each other again.
+func (m *Mesh) joinLoop(ctx context.Context) {
+	rng := rand.New(rand.NewPCG(m.cfg.Seed, 1))
+	answers := make(map[string]int) // by address that answered and is still absent
+	var last time.Time              // when answers began to count
+	backoff := minBackoff
+	for {
+		now := time.Now()
+		if err := m.join.resolve(ctx, m.Addr(), now); err != nil {
+			m.note(slog.LevelWarn, "join address", "err", err)
+		}
+		absent := m.peers.absent(m.join.list())
+		if now.Sub(last) > settled || len(absent) == 0 {
+			clear(answers)
+			last = now
+		}
+		addrs := slices.DeleteFunc(absent, func(a string) bool { return answers[a] >= answersEnough })
+		rng.Shuffle(len(addrs), func(i, j int) { addrs[i], addrs[j] = addrs[j], addrs[i] })
+		addrs = addrs[:min(len(addrs), tries)]
+		wait := time.Duration(0)
+		if addr, ok := m.peers.rival(now); ok && len(addrs) == 0 {
+			addrs, wait = []string{addr}, announceEvery
+		}
+		answered := m.exchange(addrs)
+		for _, addr := range answered {
+			answers[addr]++
+		}
+		if len(addrs) == 0 || len(answered) > 0 {
+			backoff = minBackoff
+		} else {
+			backoff = min(2*backoff, maxBackoff)
+		}
+		if !pause(ctx, wait+backoff-time.Duration(rng.Int64N(int64(backoff/4)))) {
+			return
+		}
+	}
+}
+
+// exchange joins addresses side by side and returns those that answered.
+func (m *Mesh) exchange(addrs []string) (answered []string) {
+	errs := make([]error, len(addrs))
+	var wg sync.WaitGroup
+	for i, addr := range addrs {
+		wg.Go(func() { _, errs[i] = m.list.Join([]string{addr}) })
+	}
+	wg.Wait()
+	for i, addr := range addrs {
+		if errs[i] == nil {
+			m.counts.joins.Add(1)
+			m.peers.forgive(addr)
+			answered = append(answered, addr)
+			continue
+		}
+		m.counts.joinFailures.Add(1)
+		cause := joinProblem(errs[i])
+		if m.peers.blame(addr, problem{text: cause, at: time.Now(), join: true}) {
+			m.note(slog.LevelWarn, "cannot join", "addr", addr, "cause", cause)
+		}
+	}
+	return answered
+}
+
+// pause waits for d and reports whether ctx still lasts.
+func pause(ctx context.Context, d time.Duration) bool {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return false
+	case <-t.C:
+		return true
+	}
+}
