@@ -3,6 +3,7 @@ package dnsserver
 import (
 	"encoding/hex"
 	"net/netip"
+	"time"
 
 	"github.com/miekg/dns"
 )
@@ -13,6 +14,7 @@ type edns struct {
 	size    uint16 // what the client can take
 	do      bool
 	nsid    bool
+	alive   bool // asks how long a TCP connection may idle
 	subnet  *dns.EDNS0_SUBNET
 	scope   int // leading bits of the subnet that the answer depended on
 	notes   []*dns.EDNS0_EDE
@@ -49,6 +51,8 @@ func (e *edns) read(m *dns.Msg) int {
 		switch o := o.(type) {
 		case *dns.EDNS0_NSID:
 			e.nsid = true
+		case *dns.EDNS0_TCP_KEEPALIVE:
+			e.alive = true
 		case *dns.EDNS0_SUBNET:
 			if _, ok := subnetPrefix(o); !ok {
 				return dns.RcodeFormatError // RFC 7871 §7.1.1
@@ -110,6 +114,10 @@ func (e *edns) write(q *Query, m *dns.Msg) {
 		echo := *e.subnet
 		echo.SourceScope = uint8(e.scope)
 		opt.Option = append(opt.Option, &echo)
+	}
+	if e.alive && q.TCP && q.Keepalive > 0 {
+		units := uint16(q.Keepalive / (100 * time.Millisecond))
+		opt.Option = append(opt.Option, &dns.EDNS0_TCP_KEEPALIVE{Code: dns.EDNS0TCPKEEPALIVE, Timeout: units})
 	}
 	for _, n := range e.notes {
 		opt.Option = append(opt.Option, n)

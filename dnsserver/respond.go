@@ -2,6 +2,7 @@ package dnsserver
 
 import (
 	"net/netip"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -14,13 +15,15 @@ const DefaultUDPSize = 1232
 
 // A Query is a message and all that its response depends on besides the table.
 type Query struct {
-	Msg     *dns.Msg
-	Client  netip.Addr // where it came from
-	TCP     bool
-	Draw    uint64 // random: rotation and weighted choice follow it
-	UDPSize uint16 // most to send over UDP; 0: DefaultUDPSize
-	NSID    string // this node's name (RFC 5001); "" none
-	Version string // for CHAOS version.bind; "" refuses
+	Msg    *dns.Msg
+	Client netip.Addr // where it came from
+	TCP    bool
+	// Keepalive is how long a TCP connection may idle; a client that asks is told (RFC 7828).
+	Keepalive time.Duration
+	Draw      uint64 // random: rotation and weighted choice follow it
+	UDPSize   uint16 // most to send over UDP; 0: DefaultUDPSize
+	NSID      string // this node's name (RFC 5001); "" none
+	Version   string // for CHAOS version.bind; "" refuses
 	// Explain says in one line what is answered for a name and why; it is asked for with
 	// `dig CH TXT NAME` from loopback. Nil, or an empty line, refuses.
 	Explain func(zones.Name) string

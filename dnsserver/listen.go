@@ -1,0 +1,136 @@
+package dnsserver
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"strings"
+	"syscall"
+
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+)
+
+// A listener is one address, over UDP and TCP.
+type listener struct {
+	udp      *net.UDPConn
+	tcp      *net.TCPListener
+	wildcard bool // replies have to name the address that was asked
+}
+
+func (l *listener) close() {
+	_ = l.udp.Close() // closing a socket that only listened loses nothing
+	_ = l.tcp.Close()
+}
+
+// listen binds every address over UDP and TCP, or none.
+func listen(addrs []string) ([]*listener, error) {
+	var all []*listener
+	fail := func(err error) ([]*listener, error) {
+		for _, l := range all {
+			l.close()
+		}
+		return nil, err
+	}
+	for _, addr := range addrs {
+		host, port, err := net.SplitHostPort(addr)
+		if err != nil {
+			return fail(fmt.Errorf("listen on %s: want ADDRESS:PORT: %w", addr, err))
+		}
+		hosts := []string{host}
+		if host == "" {
+			hosts = []string{"0.0.0.0", "::"} // each family by itself, so that no address is a mapped one
+		}
+		for i, host := range hosts {
+			l, err := listenBoth(host, port)
+			if i > 0 && errors.Is(err, syscall.EAFNOSUPPORT) {
+				continue // a host without IPv6 serves IPv4
+			}
+			if err != nil {
+				return fail(err)
+			}
+			all = append(all, l)
+			if port == "0" {
+				port = fmt.Sprint(l.udp.LocalAddr().(*net.UDPAddr).Port)
+			}
+		}
+	}
+	return all, nil
+}
+
+// listenBoth binds one address over TCP and UDP, to one port where the system is to choose it.
+func listenBoth(host, port string) (*listener, error) {
+	const tries = 20
+	for try := 1; ; try++ {
+		l, err := listenOnce(host, port)
+		if err == nil || port != "0" || try == tries {
+			return l, err
+		}
+	}
+}
+
+func listenOnce(host, port string) (*listener, error) {
+	ta, err := net.ResolveTCPAddr("tcp", net.JoinHostPort(host, port))
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: %w", net.JoinHostPort(host, port), err)
+	}
+	family := "6"
+	if ta.IP.To4() != nil {
+		family = "4"
+	}
+	tcp, err := net.ListenTCP("tcp"+family, ta)
+	if err != nil {
+		return nil, explainListen("tcp", ta.AddrPort(), err)
+	}
+	bound := tcp.Addr().(*net.TCPAddr)
+	udp, err := net.ListenUDP("udp"+family, &net.UDPAddr{IP: ta.IP, Port: bound.Port, Zone: ta.Zone})
+	if err != nil {
+		_ = tcp.Close() // nothing was accepted
+		return nil, explainListen("udp", ta.AddrPort(), err)
+	}
+	l := &listener{udp: udp, tcp: tcp, wildcard: ta.IP.IsUnspecified()}
+	if l.wildcard {
+		err = ipv4.NewPacketConn(udp).SetControlMessage(ipv4.FlagDst|ipv4.FlagInterface, true)
+		if family == "6" {
+			err = ipv6.NewPacketConn(udp).SetControlMessage(ipv6.FlagDst|ipv6.FlagInterface, true)
+		}
+		if err != nil {
+			l.close()
+			return nil, fmt.Errorf("listen on %s: ask for the address of queries: %w", ta, err)
+		}
+	}
+	return l, nil
+}
+
+// explainListen says what to do about a listener that could not be opened.
+func explainListen(network string, addr netip.AddrPort, err error) error {
+	var hint []string
+	var reason error
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		reason = syscall.EADDRINUSE
+		hint = append(hint, fmt.Sprintf("another program has this port: `ss -lnp sport = :%d` names it", addr.Port()))
+		if addr.Port() == 53 {
+			hint = append(hint, "systemd-resolved holds port 53 on 127.0.0.53: listen on the host's own address, or set DNSStubListener=no in resolved.conf")
+		}
+	case errors.Is(err, syscall.EACCES) || errors.Is(err, syscall.EPERM):
+		reason = syscall.EACCES
+		hint = append(hint, "ports below 1024 need CAP_NET_BIND_SERVICE: run under systemd with AmbientCapabilities=CAP_NET_BIND_SERVICE, or `setcap cap_net_bind_service=+ep` on the binary, or choose a higher port")
+	case errors.Is(err, syscall.EADDRNOTAVAIL):
+		reason = syscall.EADDRNOTAVAIL
+		hint = append(hint, "no interface of this host has this address: see `ip address`")
+	default:
+		return fmt.Errorf("listen on %s %s: %w", network, addr, err)
+	}
+	return fmt.Errorf("listen on %s %s: %w\nhint: %s", network, addr, reason, strings.Join(hint, "\nhint: "))
+}
+
+// Addrs returns the addresses that are listened on, over UDP and TCP alike.
+func (s *Server) Addrs() []netip.AddrPort {
+	var out []netip.AddrPort
+	for _, l := range s.listeners {
+		out = append(out, l.udp.LocalAddr().(*net.UDPAddr).AddrPort())
+	}
+	return out
+}

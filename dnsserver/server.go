@@ -1,0 +1,151 @@
+package dnsserver
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"net/netip"
+	"runtime"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"vitalns/zones"
+)
+
+// A Config is what a Server needs.
+type Config struct {
+	Listen   []string                // ADDRESS:PORT each, UDP and TCP; no address: every one, of both families
+	Table    func() *zones.Table     // called once per query
+	NSID     string                  // the node's name
+	Version  string                  // for CHAOS version.bind; "" refuses
+	UDPSize  uint16                  // most sent over UDP; 0: DefaultUDPSize
+	Lameduck time.Duration           // how long Serve goes on answering after it is told to stop
+	MaxTCP   int                     // most TCP connections at once; 0: DefaultMaxTCP
+	Explain  func(zones.Name) string // for CHAOS TXT from loopback; may be nil
+	Logger   *slog.Logger            // nil: silent
+}
+
+// DefaultMaxTCP bounds TCP connections: each costs some 20 kB.
+const DefaultMaxTCP = 1024
+
+// A Server answers queries on its listeners.
+type Server struct {
+	cfg       Config
+	logger    *slog.Logger
+	listeners []*listener
+	slots     chan struct{} // one for each TCP connection; full: new ones are closed and counted
+	stats     stats
+
+	mu    sync.Mutex
+	conns map[*tcpConn]struct{} // mu protects it: those to wake on drain
+	drain bool                  // mu protects it: new connections end at once
+}
+
+// New binds all listeners, or none; an error says what to do about it. They answer once Serve runs, which
+// also closes them.
+func New(cfg Config) (*Server, error) {
+	if cfg.MaxTCP == 0 {
+		cfg.MaxTCP = DefaultMaxTCP
+	}
+	s := &Server{cfg: cfg, logger: cfg.Logger, slots: make(chan struct{}, cfg.MaxTCP), conns: map[*tcpConn]struct{}{}}
+	if s.logger == nil {
+		s.logger = slog.New(slog.DiscardHandler)
+	}
+	var err error
+	s.listeners, err = listen(cfg.Listen)
+	return s, err
+}
+
+// Serve answers until ctx is done, and for the time of Lameduck after that; then it finishes what it has
+// begun, closes its listeners and returns nil.
+func (s *Server) Serve(ctx context.Context) error {
+	stop := make(chan struct{})
+	var wg sync.WaitGroup
+	for _, l := range s.listeners {
+		for range max(2, runtime.GOMAXPROCS(0)) {
+			wg.Go(func() { s.serveUDP(l, stop) })
+		}
+		wg.Go(func() { s.serveTCP(l, stop) })
+	}
+	<-ctx.Done()
+	if s.cfg.Lameduck > 0 {
+		s.logger.Info("answering on before shutdown", "lameduck", s.cfg.Lameduck)
+		<-time.After(s.cfg.Lameduck)
+	}
+	close(stop)
+	past := time.Unix(1, 0)
+	for _, l := range s.listeners {
+		_ = l.udp.SetReadDeadline(past) // what is being answered is still written
+		_ = l.tcp.SetDeadline(past)
+	}
+	s.mu.Lock()
+	s.drain = true
+	for c := range s.conns {
+		_ = c.SetReadDeadline(past)
+	}
+	s.mu.Unlock()
+	wg.Wait()
+	for _, l := range s.listeners {
+		l.close()
+	}
+	return nil
+}
+
+// A packet is a query as it arrived.
+type packet struct {
+	wire      []byte
+	client    netip.Addr
+	tcp       bool
+	keepalive time.Duration // over TCP: how long the connection may idle
+}
+
+// handle answers one packet; nil drops it. One that makes the program panic is answered with SERVFAIL,
+// counted and logged; those after it are answered as ever.
+func (s *Server) handle(p packet) (out []byte) {
+	start := time.Now()
+	var query *dns.Msg
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.stats.panics.Add(1)
+			s.logger.Error("panic while answering", "panic", cause, "stack", string(debug.Stack()))
+			out = s.fail(p, query, start)
+		}
+	}()
+	query, v := decode(p.wire)
+	if v == dropShort || v == dropResponse {
+		s.stats.drop(v)
+		return nil
+	}
+	reply, tr := formatError(query), trace{}
+	if v == wellFormed {
+		reply, tr = respond(s.cfg.Table(), Query{
+			Msg: query, Client: p.client, TCP: p.tcp, Keepalive: p.keepalive, Draw: rand.Uint64(),
+			UDPSize: s.cfg.UDPSize, NSID: s.cfg.NSID, Version: s.cfg.Version, Explain: s.cfg.Explain,
+		})
+	}
+	out, err := reply.Pack()
+	if err != nil {
+		s.logger.Error("pack response", "error", err)
+		return s.fail(p, query, start)
+	}
+	s.stats.count(p, query, reply, tr, len(out), time.Since(start))
+	return out
+}
+
+// fail answers a query that could not be answered; nil where not even its question can be written.
+func (s *Server) fail(p packet, query *dns.Msg, start time.Time) []byte {
+	if query == nil {
+		return nil
+	}
+	reply := newReply(query)
+	reply.Rcode = dns.RcodeServerFailure
+	out, err := reply.Pack()
+	if err != nil {
+		return nil
+	}
+	s.stats.count(p, query, reply, trace{}, len(out), time.Since(start))
+	return out
+}

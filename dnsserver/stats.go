@@ -1,0 +1,247 @@
+package dnsserver
+
+import (
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// Stats is what a Server has counted since it was made. Every label comes from the configuration or from
+// a list in this file, never from a client.
+type Stats struct {
+	Requests  []RequestCount
+	Responses []ResponseCount
+	Durations []ZoneHistogram // seconds
+	Truncated []ZoneCount
+	ECS       []ZoneCount      // queries with a client subnet
+	Sizes     []ProtoHistogram // bytes of responses
+	Dropped   []DropCount
+	TCP       int // connections now
+	Panics    uint64
+}
+
+// A RequestCount counts queries. Zone is "none" where no zone is asked for.
+type RequestCount struct {
+	Zone, Proto, Family, Type string
+	N                         uint64
+}
+
+// A ResponseCount counts responses by what they were made from.
+type ResponseCount struct {
+	Zone, Rcode, Source string
+	N                   uint64
+}
+
+// A ZoneCount counts something of a zone.
+type ZoneCount struct {
+	Zone string
+	N    uint64
+}
+
+// A DropCount counts packets that got no answer.
+type DropCount struct {
+	Reason string
+	N      uint64
+}
+
+// A Histogram counts values up to each bound, and not up to the bound before; the last count is of what
+// exceeds all bounds.
+type Histogram struct {
+	Bounds []float64
+	Counts []uint64
+	Sum    float64
+}
+
+// A ZoneHistogram is the histogram of a zone.
+type ZoneHistogram struct {
+	Zone string
+	Histogram
+}
+
+// A ProtoHistogram is the histogram of a protocol.
+type ProtoHistogram struct {
+	Proto string
+	Histogram
+}
+
+var (
+	protos   = [...]string{"udp", "tcp"}
+	families = [...]string{"4", "6"}
+	rcodes   = [...]int{
+		dns.RcodeSuccess, dns.RcodeFormatError, dns.RcodeServerFailure, dns.RcodeNameError,
+		dns.RcodeNotImplemented, dns.RcodeRefused, dns.RcodeYXDomain, dns.RcodeBadVers,
+	}
+	qtypes = [...]uint16{
+		dns.TypeA, dns.TypeAAAA, dns.TypeNS, dns.TypeSOA, dns.TypeCNAME, dns.TypeDNAME, dns.TypeMX, dns.TypeTXT,
+		dns.TypeSRV, dns.TypePTR, dns.TypeCAA, dns.TypeDS, dns.TypeDNSKEY, dns.TypeHTTPS, dns.TypeSVCB,
+		dns.TypeTLSA, dns.TypeNAPTR, dns.TypeANY, dns.TypeAXFR, dns.TypeIXFR,
+	}
+	durationBounds = [...]float64{5e-6, 20e-6, 80e-6, 320e-6, 1280e-6, 5120e-6, 20480e-6, 81920e-6}
+	sizeBounds     = [...]float64{64, 128, 256, 512, 1232, 4096, 16384}
+)
+
+// stats is counted by every goroutine that answers, without locks.
+type stats struct {
+	zones    sync.Map // label of a configured zone, or "none" -> *zoneStats
+	sizes    [len(protos)]histogram
+	short    atomic.Uint64
+	response atomic.Uint64
+	overload atomic.Uint64
+	unsent   atomic.Uint64
+	panics   atomic.Uint64
+}
+
+// zoneStats are the counters of one zone. A zone that is removed keeps them: there are no more than were
+// ever configured.
+type zoneStats struct {
+	requests  [len(protos)][len(families)][len(qtypes) + 1]atomic.Uint64
+	responses [len(rcodes) + 1][sources]atomic.Uint64
+	durations histogram
+	truncated atomic.Uint64
+	ecs       atomic.Uint64
+}
+
+// histogram counts values by bucket. sum is in nanoseconds or bytes.
+type histogram struct {
+	counts [len(durationBounds) + 1]atomic.Uint64 // as many as the longer list of bounds needs
+	sum    atomic.Uint64
+}
+
+func (h *histogram) add(bounds []float64, v float64, sum uint64) {
+	h.counts[bucket(bounds, v)].Add(1)
+	h.sum.Add(sum)
+}
+
+func (h *histogram) snapshot(bounds []float64, unit float64) Histogram {
+	out := Histogram{Bounds: bounds, Sum: float64(h.sum.Load()) * unit}
+	for i := range len(bounds) + 1 {
+		out.Counts = append(out.Counts, h.counts[i].Load())
+	}
+	return out
+}
+
+func (s *stats) drop(v verdict) {
+	if v == dropShort {
+		s.short.Add(1)
+	} else {
+		s.response.Add(1)
+	}
+}
+
+// count counts one response.
+func (s *stats) count(p packet, query, reply *dns.Msg, tr trace, size int, took time.Duration) {
+	proto, family := 0, 1
+	if p.tcp {
+		proto = 1
+	}
+	if p.client.Is4() {
+		family = 0
+	}
+	qtype := len(qtypes)
+	if len(query.Question) > 0 {
+		qtype = place(qtypes[:], query.Question[0].Qtype)
+	}
+	z := s.zone(tr.zone)
+	z.requests[proto][family][qtype].Add(1)
+	z.responses[place(rcodes[:], reply.Rcode)][tr.source].Add(1)
+	z.durations.add(durationBounds[:], took.Seconds(), uint64(took))
+	if reply.Truncated {
+		z.truncated.Add(1)
+	}
+	if tr.ecs {
+		z.ecs.Add(1)
+	}
+	s.sizes[proto].add(sizeBounds[:], float64(size), uint64(size))
+}
+
+func (s *stats) zone(label string) *zoneStats {
+	if label == "" {
+		label = "none"
+	}
+	if z, ok := s.zones.Load(label); ok {
+		return z.(*zoneStats)
+	}
+	z, _ := s.zones.LoadOrStore(label, new(zoneStats))
+	return z.(*zoneStats)
+}
+
+// place returns where v stands in a list; its length, for "other", where it does not.
+func place[T comparable](list []T, v T) int {
+	if i := slices.Index(list, v); i >= 0 {
+		return i
+	}
+	return len(list)
+}
+
+func bucket(bounds []float64, v float64) int {
+	for i, b := range bounds {
+		if v <= b {
+			return i
+		}
+	}
+	return len(bounds)
+}
+
+// Stats returns what has been counted. Counters that are zero are left out.
+func (s *Server) Stats() Stats {
+	c := &s.stats
+	out := Stats{TCP: len(s.slots), Panics: c.panics.Load(), Dropped: []DropCount{
+		{"malformed", c.short.Load()}, {"not_query", c.response.Load()}, {"overload", c.overload.Load()}, {"unsent", c.unsent.Load()},
+	}}
+	var labels []string
+	c.zones.Range(func(label, _ any) bool {
+		labels = append(labels, label.(string))
+		return true
+	})
+	slices.Sort(labels)
+	for _, label := range labels {
+		c.zone(label).add(&out, label)
+	}
+	for i, proto := range protos {
+		out.Sizes = append(out.Sizes, ProtoHistogram{proto, c.sizes[i].snapshot(sizeBounds[:], 1)})
+	}
+	return out
+}
+
+// add adds the counters of one zone.
+func (z *zoneStats) add(out *Stats, label string) {
+	for p := range z.requests {
+		for f := range z.requests[p] {
+			for q := range z.requests[p][f] {
+				if n := z.requests[p][f][q].Load(); n > 0 {
+					out.Requests = append(out.Requests, RequestCount{label, protos[p], families[f], typeName(q), n})
+				}
+			}
+		}
+	}
+	for rc := range z.responses {
+		for src := range z.responses[rc] {
+			if n := z.responses[rc][src].Load(); n > 0 {
+				out.Responses = append(out.Responses, ResponseCount{label, rcodeName(rc), source(src).String(), n})
+			}
+		}
+	}
+	out.Durations = append(out.Durations, ZoneHistogram{label, z.durations.snapshot(durationBounds[:], 1e-9)})
+	out.Truncated = append(out.Truncated, ZoneCount{label, z.truncated.Load()})
+	out.ECS = append(out.ECS, ZoneCount{label, z.ecs.Load()})
+}
+
+func typeName(i int) string {
+	if i == len(qtypes) {
+		return "other"
+	}
+	return dns.TypeToString[qtypes[i]]
+}
+
+func rcodeName(i int) string {
+	switch {
+	case i == len(rcodes):
+		return "other"
+	case rcodes[i] == dns.RcodeBadVers:
+		return "BADVERS" // miekg/dns has TSIG's name for 16
+	}
+	return dns.RcodeToString[rcodes[i]]
+}

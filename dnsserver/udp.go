@@ -1,0 +1,66 @@
+package dnsserver
+
+import (
+	"net"
+	"net/netip"
+	"time"
+
+	"golang.org/x/net/ipv4"
+	"golang.org/x/net/ipv6"
+)
+
+// maxQuery is the longest packet that is read as a query over UDP: longer ones are malformed.
+const maxQuery = 4096
+
+// retryPause keeps a socket that reports errors from taking a core.
+const retryPause = 10 * time.Millisecond
+
+// serveUDP answers the packets of one listener until stop; several may run on one.
+func (s *Server) serveUDP(l *listener, stop <-chan struct{}) {
+	buf := make([]byte, maxQuery)
+	var oob []byte
+	if l.wildcard {
+		oob = make([]byte, 256)
+	}
+	for {
+		n, oobn, _, from, err := l.udp.ReadMsgUDPAddrPort(buf, oob)
+		if err != nil {
+			select {
+			case <-stop:
+				return
+			case <-time.After(retryPause): // an ICMP error of an earlier reply, or no memory
+				continue
+			}
+		}
+		wire := s.handle(packet{wire: buf[:n], client: from.Addr().Unmap()})
+		if wire == nil {
+			continue
+		}
+		if _, _, err := l.udp.WriteMsgUDPAddrPort(wire, replyFrom(oob[:oobn]), from); err != nil {
+			s.stats.unsent.Add(1)
+		}
+	}
+}
+
+// replyFrom turns the control message of a query into that of its reply, so that on a wildcard bind the
+// reply leaves from the address that was asked.
+func replyFrom(oob []byte) []byte {
+	if len(oob) == 0 {
+		return nil
+	}
+	var six ipv6.ControlMessage
+	if six.Parse(oob) == nil && six.Dst != nil {
+		if dst, ok := netip.AddrFromSlice(six.Dst); ok && dst.Is6() && !dst.IsMulticast() {
+			cm := ipv6.ControlMessage{Src: six.Dst}
+			if dst.IsLinkLocalUnicast() {
+				cm.IfIndex = six.IfIndex
+			}
+			return cm.Marshal()
+		}
+	}
+	var four ipv4.ControlMessage
+	if four.Parse(oob) == nil && four.Dst.To4() != nil && !four.Dst.IsMulticast() && !four.Dst.Equal(net.IPv4bcast) {
+		return (&ipv4.ControlMessage{Src: four.Dst}).Marshal()
+	}
+	return nil
+}
