@@ -36,7 +36,9 @@ func (e *Env) addr(ctx context.Context, t checks.Target) (netip.Addr, error) {
 	if a, err := netip.ParseAddr(t.Host); err == nil {
 		return a.Unmap(), nil
 	}
-	addrs, err := e.resolver(ctx).LookupNetIP(ctx, "ip", t.Host)
+	lookup, cancel := context.WithCancel(ctx)
+	defer cancel()
+	addrs, err := e.resolver(lookup).LookupNetIP(lookup, "ip", t.Host)
 	if err != nil {
 		return netip.Addr{}, resolveError(ctx, err)
 	}
@@ -47,30 +49,20 @@ func (e *Env) addr(ctx context.Context, t checks.Target) (netip.Addr, error) {
 }
 
 // resolver makes a resolver whose connections end with ctx: net.Resolver alone leaves a lookup that was
-// given up to run for seconds.
+// given up to run for seconds. It tells packets from streams by the type of a connection, so they are
+// handed over as they are.
 func (e *Env) resolver(ctx context.Context) *net.Resolver {
-	return &net.Resolver{PreferGo: true, Dial: func(lookup context.Context, network, address string) (net.Conn, error) {
+	return &net.Resolver{PreferGo: true, Dial: func(dialing context.Context, network, address string) (net.Conn, error) {
 		if e.Resolver != "" {
 			address = e.Resolver
 		}
 		var d net.Dialer
-		c, err := d.DialContext(lookup, network, address)
-		if err != nil {
-			return nil, err
+		c, err := d.DialContext(dialing, network, address)
+		if err == nil {
+			context.AfterFunc(ctx, func() { _ = c.Close() }) // fails only where the resolver has closed it
 		}
-		return &boundConn{c, context.AfterFunc(ctx, func() { _ = c.Close() })}, nil // a close that fails was another's close
+		return c, err
 	}}
-}
-
-// A boundConn is closed when its context ends.
-type boundConn struct {
-	net.Conn
-	stop func() bool
-}
-
-func (c *boundConn) Close() error {
-	c.stop()
-	return c.Conn.Close()
 }
 
 // resolveError: a name that does not exist is the target's failure, as its clients cannot reach it

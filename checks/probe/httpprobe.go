@@ -115,7 +115,11 @@ func (p *httpProber) judge(c io.Reader) error {
 		return nil
 	}
 	bounded.N = 16 * maxRead // a body in chunks of one byte is six times its size
-	return during("in the body", p.expect.meet(resp.Body, "body"))
+	err = p.expect.meet(resp.Body, "body")
+	if _, known := errors.AsType[*finding](err); err != nil && !known && !fromNetwork(err) {
+		return failed("malformed body")
+	}
+	return during("in the body", err)
 }
 
 // readResponse reads up to the end of the final answer's headers; interim answers (1xx) are passed over.
