@@ -9,9 +9,11 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/miekg/dns"
 
+	"vitalns/checks"
 	"vitalns/dnsserver"
 	"vitalns/test/zonetest"
 	"vitalns/zones"
@@ -39,6 +41,7 @@ $TTL 3600
 ns1  A     192.0.2.53
 www  TXT   "beside a pool"
 to   CNAME www
+tofail CNAME fail
 `)
 	addrs := func(list ...string) (m []zones.MemberAddr) {
 		for _, a := range list {
@@ -61,8 +64,19 @@ to   CNAME www
 		}
 		return r
 	}
+	// Pools whose only target has a check, which is down.
+	down := func(name string, members ...zones.MemberAddr) zones.Pool {
+		for i := range members {
+			members[i].Need = zones.Need{K: 1, Of: []checks.Target{downTarget}}
+		}
+		return zones.Pool{Name: name, TTL: ttl, Members: []zones.Member{{Name: "lon", Weight: 1, Addrs: members}}}
+	}
+	all, none, fail := down("all", addrs("203.0.113.7")...), down("none", addrs("203.0.113.8")...), down("fail", addrs("203.0.113.9")...)
+	none.WhenAllDown, fail.WhenAllDown = zones.NoData, zones.ServFail
+	src.Pools = append(src.Pools, all, none, fail)
 	for owner, rules := range map[string][]zones.Rule{
 		"www": {to("web")}, "v4": {to("v4")}, "v6": {to("v6")}, "cdn": {to("cdn")}, "near": {to("near")}, "*.any": {to("web")},
+		"all": {to("all")}, "none": {to("none")}, "fail": {to("fail")},
 		"ecs": {to("v4", "198.51.100.0/24"), to("web")}, "noecs": {to("v4", "198.51.100.0/24"), to("web")},
 	} {
 		src.Dynamic = append(src.Dynamic, zones.Dynamic{
@@ -73,11 +87,28 @@ to   CNAME www
 	return src
 }
 
+// downTarget is a target that all nodes see down.
+var downTarget = checks.Target{Host: "203.0.113.7", Port: 80}
+
+// wideZone has RRsets whose additional records do not fit in a datagram.
+func wideZone() string {
+	var b strings.Builder
+	b.WriteString("$TTL 60\n@ SOA ns1 admin 5 7200 900 1209600 30\n@ NS ns1\nns1 A 192.0.2.61\n")
+	for i := range 12 {
+		fmt.Fprintf(&b, "cut NS a-name-server-%d.cut\na-name-server-%d.cut A 192.0.2.%d\na-name-server-%d.cut AAAA 2001:db8::%d\n", i, i, i, i, i)
+		fmt.Fprintf(&b, "@ MX %d mail%d\nmail%d A 192.0.2.%d\nmail%d AAAA 2001:db8::%d\n", i, i, i, i, i, i)
+	}
+	return b.String()
+}
+
 func testTable(t testing.TB) *zones.Table {
 	t.Helper()
 	child := zonetest.Master(t, "child.hard.test.", childZone)
 	hard := zonetest.Master(t, zonetest.HardOrigin, zonetest.HardZone+"\ntochild CNAME back.child\nchild NS ns1.child\nchild DS 1 8 2 00\n")
-	return newTable(zonetest.Compile(t, hard, child, pooledSource(t)))
+	now := time.Unix(1e9, 0)
+	verdicts := map[checks.Target]checks.Verdict{downTarget: {State: checks.Down, Need: 1, Downs: 1, Count: 1}}
+	news := &checks.Snapshot{At: now, Verdicts: checks.NewVerdicts(verdicts, now)}
+	return zones.NewTable(zonetest.Compile(t, hard, child, pooledSource(t), zonetest.Master(t, "wide.test.", wideZone())), news)
 }
 
 func typeOf(s string) uint16 {

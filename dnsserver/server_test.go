@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/netip"
 	"os"
 	"os/exec"
 	"strings"
@@ -269,7 +268,6 @@ func TestDrain(t *testing.T) {
 
 // A query that makes the program panic gets SERVFAIL and is counted; the next one is answered.
 func TestPanic(t *testing.T) {
-	var log bytes.Buffer
 	s := serve(t, dnsserver.Config{
 		Listen:  []string{"127.0.0.1:0"},
 		Explain: func(zones.Name) string { panic("boom") },
@@ -279,7 +277,7 @@ func TestPanic(t *testing.T) {
 	m.Question[0].Qclass = dns.ClassCHAOS
 	reply, _, err := new(dns.Client).Exchange(m, addr)
 	if err != nil || reply.Rcode != dns.RcodeServerFailure {
-		t.Errorf("got %v, %v, want SERVFAIL\n%s", reply, err, log.String())
+		t.Errorf("got %v, %v, want SERVFAIL", reply, err)
 	}
 	if n := s.Stats().Panics; n != 1 {
 		t.Errorf("panics: got %d, want 1", n)
@@ -422,30 +420,31 @@ func TestDig(t *testing.T) {
 		Listen: []string{"127.0.0.1:0"}, NSID: "ns1", Version: "vitalns 1",
 		Explain: func(n zones.Name) string { return n.String() + " is served" },
 	})
-	addr := netip.MustParseAddrPort(s.Addrs()[0].String())
-	for _, program := range []string{"dig", "kdig"} {
-		path, err := exec.LookPath(program)
-		if err != nil {
-			if os.Getenv("CI") == "true" {
-				t.Fatalf("%s is missing: install the Debian packages bind9-dnsutils and knot-dnsutils (make test-deps)", program)
+	addr := s.Addrs()[0]
+	for program, pkg := range map[string]string{"dig": "bind9-dnsutils", "kdig": "knot-dnsutils"} {
+		t.Run(program, func(t *testing.T) {
+			path, err := exec.LookPath(program)
+			if err != nil && os.Getenv("CI") == "true" {
+				t.Fatalf("%s is missing: install the Debian package %s (make test-deps)", program, pkg)
 			}
-			t.Logf("%s is missing: install the Debian packages bind9-dnsutils and knot-dnsutils", program)
-			continue
-		}
-		for _, tt := range []struct{ args, want string }{
-			{"+short www.pool.test A", "203.0.113.1"},
-			{"+short big.hard.test TXT", strings.Repeat("4", 250)}, // truncated over UDP, asked again over TCP
-			{"+short CH TXT version.bind", `"vitalns 1"`},
-			{"+short CH TXT www.pool.test", `"www.pool.test. is served"`},
-			{"+nsid www.pool.test A", `ns1`},
-			{"+tcp +short alias3.hard.test A", "192.0.2.25"},
-			{"example.org A", "REFUSED"},
-		} {
-			args := append([]string{"@" + addr.Addr().String(), "-p", fmt.Sprint(addr.Port())}, strings.Fields(tt.args)...)
-			out, err := exec.Command(path, args...).CombinedOutput()
-			if err != nil || !strings.Contains(string(out), tt.want) {
-				t.Errorf("%s %s: got %v\n%s\nwant %s", program, tt.args, err, out, tt.want)
+			if err != nil {
+				t.Skipf("%s is missing: install the Debian package %s", program, pkg)
 			}
-		}
+			for _, tt := range []struct{ args, want string }{
+				{"+short www.pool.test A", "203.0.113.1"},
+				{"+short big.hard.test TXT", strings.Repeat("4", 250)}, // truncated over UDP, asked again over TCP
+				{"+short CH TXT version.bind", `"vitalns 1"`},
+				{"+short CH TXT www.pool.test", `"www.pool.test. is served"`},
+				{"+nsid www.pool.test A", `ns1`},
+				{"+tcp +short alias3.hard.test A", "192.0.2.25"},
+				{"example.org A", "REFUSED"},
+			} {
+				args := append([]string{"@" + addr.Addr().String(), "-p", fmt.Sprint(addr.Port())}, strings.Fields(tt.args)...)
+				out, err := exec.Command(path, args...).CombinedOutput()
+				if err != nil || !strings.Contains(string(out), tt.want) {
+					t.Errorf("%s %s: got %v\n%s\nwant %s", program, tt.args, err, out, tt.want)
+				}
+			}
+		})
 	}
 }

@@ -20,7 +20,7 @@ import (
 func tool(t *testing.T, program, pkg string) string {
 	t.Helper()
 	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin") {
-		if path := filepath.Join(dir, program); exec.Command("test", "-x", path).Run() == nil {
+		if path, err := exec.LookPath(filepath.Join(dir, program)); err == nil {
 			return path
 		}
 	}
