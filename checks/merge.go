@@ -61,7 +61,7 @@ const agesDiffer = 2 * time.Second
 // mergeObservation takes in a peer's observation and returns the peer if it was news.
 func (l *Ledger) mergeObservation(r Register, now time.Time) *owner {
 	o := l.ownerOf(r.Writer, now)
-	if o == nil || r.Version.Incarnation < o.incarnation {
+	if o == nil || r.Version.Incarnation < o.floor {
 		return nil
 	}
 	if r.Version.Incarnation > o.incarnation {

@@ -19,6 +19,7 @@ const disagreeTime = 3 * time.Second
 type owner struct {
 	name          string
 	incarnation   uint64
+	floor         uint64 // registers of a lesser incarnation are history, and not taken in
 	instance      uint64 // 0: no heartbeat heard from it directly
 	counter       uint64 // the greatest heard of, from it or from anyone
 	direct        uint64 // the greatest heard from it
@@ -117,8 +118,9 @@ func (o *owner) renew(incarnation uint64) {
 	o.disagrees, o.pulls = time.Time{}, 0
 }
 
-// forgetFormer drops what o has of former incarnations and returns the keys.
+// forgetFormer drops what o has of former incarnations, for good, and returns the keys.
 func (o *owner) forgetFormer() (keys []string) {
+	o.floor = o.incarnation
 	if o.formers == 0 {
 		return nil
 	}
