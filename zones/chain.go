@@ -156,7 +156,7 @@ func (sc *scene) walk(s *solution) (step, place int) {
 
 // use reads the group in use of one family of a pool, and whether it may be returned from.
 func (sc *scene) use(l *link, f family, back *due) use {
-	*back = due{now: -1}
+	*back = due{now: -1, next: -1}
 	u := use{group: -1, to: -1}
 	if !l.grouped() || !l.has[f] {
 		return u

@@ -12,12 +12,13 @@ import (
 type cause uint8
 
 const (
-	usual      cause = iota
-	noFamily         // no member has an address of the family: NODATA, whatever their health
-	addsNone         // what the policy chose has no address of the family
-	noneUsable       // no address of the family is usable
-	allDown          // when_all_down decides
-	allForced        // every member is forced down
+	usual       cause = iota
+	noFamily          // no member has an address of the family: NODATA, whatever their health
+	addsNone          // what the policy chose has no address of the family
+	noneUsable        // no address of the family is usable
+	allDown           // when_all_down decides
+	lastWasGood       // as allDown, by last-good
+	allForced         // every member is forced down
 )
 
 // An inner answer is that of one family within one pool of a chain.
@@ -195,7 +196,7 @@ func (m members) lastServed(f family, u use, names []string) (out inner, ok bool
 		return inner{}, false
 	}
 	out = m.asIfUp().choose(f, DownMember, of, u, true)
-	out.cause = allDown
+	out.cause = lastWasGood
 	return out, out.result == DrawnServe
 }
 
@@ -207,6 +208,10 @@ func (m members) groupAge(f family, g int) (age time.Duration, ok bool) {
 		}
 	}
 	return age, ok
+}
+
+func (m members) hasUp(f family, g group) bool {
+	return slices.ContainsFunc(g.members, func(i int) bool { return m.states[i].by[f].class == UpMember })
 }
 
 // left reports whether a group is to be left: every member of it is down, drained or forced down.

@@ -34,7 +34,7 @@ func (s *solution) note(f family) Note {
 		add("no %s of %s is up", familyWords[f], l.Pool.Name)
 	case allForced:
 		add("all targets of %s are forced down", l.Pool.Name)
-	case allDown:
+	case allDown, lastWasGood:
 		add("%s", s.allDownNote(f))
 	case usual:
 		switch a.class {
@@ -68,13 +68,10 @@ func (s *solution) allDownNote(f family) string {
 	if s.step < 5 {
 		what = fmt.Sprintf("every %s of %s is down", familyWords[f], l.Pool.Name)
 	}
-	switch s.by[f].result {
-	case DrawnServFail:
+	switch a := s.by[f]; {
+	case a.result != DrawnServe:
 		return what
-	case DrawnNoData:
-		return what
-	}
-	if l.Pool.WhenAllDown == ServeLastGood || s.links[0].Pool.WhenAllDown == ServeLastGood {
+	case a.cause == lastWasGood:
 		return what + ", the last good are served"
 	}
 	return what + ", all are served"

@@ -136,9 +136,7 @@ func (s *solution) nextPlace() (to int, m move) {
 
 // nextGroup is the group of a family to be written as the one in use.
 func (m members) nextGroup(f family, inUse int, d due) (to int, why move) {
-	best := slices.IndexFunc(m.groups, func(g group) bool {
-		return slices.ContainsFunc(g.members, func(i int) bool { return m.states[i].by[f].class == UpMember })
-	})
+	best := slices.IndexFunc(m.groups, func(g group) bool { return m.hasUp(f, g) })
 	switch {
 	case best < 0:
 		return 0, stay
