@@ -169,7 +169,7 @@ func (n *node) beatOnce(i, size int) {
 	h := checks.Heartbeat{Node: nameOf(i), Incarnation: 1790000000000, Counter: uint64(time.Now().Unix())}
 	for j := range size {
 		if j != i {
-			h.Heard = append(h.Heard, checks.Hearsay{Node: nameOf(j), Incarnation: 1790000000000, Counter: 86400})
+			h.Heard = append(h.Heard, checks.Hearsay{Node: nameOf(j), Incarnation: 1790000000000, Counter: h.Counter})
 		}
 	}
 	n.mesh.Beat(h)

@@ -48,6 +48,9 @@ func (m *Mesh) open(d *decoder, b []byte) (p packet, ok bool) {
 	m.counts.received[p.kind].count(len(b))
 	now := time.Now()
 	m.peers.heard(&p, now)
+	if p.kind == kindHeartbeat {
+		m.peers.inquire(p.Heartbeat, now)
+	}
 	// One hop of relaying: those whom the sender does not reach hear it from those it does.
 	if p.kind == kindRegisters && p.via == viaPacket && p.From != m.cfg.Node {
 		m.gossip(p.Registers, now)

@@ -20,7 +20,8 @@ const (
 	// needed after a partition, as each side first has to refute that it is dead.
 	answersEnough = 4
 	settled       = time.Minute
-	// announceEvery is the pause between announcements while another node has our name.
+	// announceEvery is the pause between exchanges with a member: to announce ourselves while another
+	// node has our name, or to be told of nodes that only it knows.
 	announceEvery = 2 * time.Second
 	// Join addresses given by name are looked up again this often, and whenever that failed.
 	resolveEvery   = 30 * time.Second
@@ -122,8 +123,12 @@ func (m *Mesh) joinLoop(ctx context.Context) {
 		rng.Shuffle(len(addrs), func(i, j int) { addrs[i], addrs[j] = addrs[j], addrs[i] })
 		addrs = addrs[:min(len(addrs), tries)]
 		wait := time.Duration(0)
-		if addr, ok := m.peers.rival(now); ok && len(addrs) == 0 {
-			addrs, wait = []string{addr}, announceEvery
+		if len(addrs) == 0 {
+			if addr, ok := m.peers.introduce(); ok {
+				addrs, wait = []string{addr}, announceEvery
+			} else if addr, ok := m.peers.rival(now); ok {
+				addrs, wait = []string{addr}, announceEvery
+			}
 		}
 		answered := m.exchange(addrs)
 		for _, addr := range answered {

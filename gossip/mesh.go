@@ -66,7 +66,7 @@ const (
 	inboxBytes = 64 << 20
 	// What memberlist and we put around a message: the label's head, encryption, checksum, message type.
 	labelHead, cryptHead, checksumHead, typeHead = 2, 29, 5, 1
-	retransmitMult                               = 3
+	retransmitMult                               = 4
 )
 
 // A Mesh is one node's part in the cluster. Its methods may be called from any goroutine and never block,

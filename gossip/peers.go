@@ -6,6 +6,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"vitalns/checks"
 )
 
 // Times by which a member is seen.
@@ -24,6 +26,8 @@ const (
 	// rivalry is how long this node announces itself anew after it met another of its name: when that one
 	// is dead its name becomes free, and memberlist does not say when.
 	rivalry = 30 * time.Second
+	// inquiry is how often the hearsay in a heartbeat is looked through for nodes that are no members here.
+	inquiry = time.Second
 )
 
 const (
@@ -116,12 +120,16 @@ type peers struct {
 	order    []*peer // by name
 	shadows  map[string]time.Time
 	problems map[string]problem
+	heardOf  map[string]uint64 // counters of nodes that others hear and that are no members here
+	inquired time.Time
+	knower   string // address of a member that hears such a node; "" if there is none
 }
 
 func newPeers(self string) *peers {
 	return &peers{
 		self: self, byName: make(map[string]*peer),
 		shadows: make(map[string]time.Time), problems: make(map[string]problem),
+		heardOf: make(map[string]uint64),
 	}
 }
 
@@ -263,6 +271,39 @@ func (t *peers) shadowRoutes(now time.Time) (rs []route) {
 		rs = append(rs, route{name: t.self, addr: addr})
 	}
 	return rs
+}
+
+// inquire looks for nodes that the sender of a heartbeat hears advance and that are no members here:
+// memberlist's gossip may miss a node for a minute, and both sides of the pair then do.
+func (t *peers) inquire(h *checks.Heartbeat, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	p := t.byName[h.Node]
+	if p == nil || p.state != Alive || now.Sub(t.inquired) < inquiry {
+		return
+	}
+	t.inquired = now
+	for _, s := range h.Heard {
+		if s.Node == t.self || t.byName[s.Node] != nil {
+			delete(t.heardOf, s.Node)
+			continue
+		}
+		last, ok := t.heardOf[s.Node]
+		if ok && s.Counter > last {
+			t.knower = p.addr
+		}
+		if ok || len(t.heardOf) < maxPeers {
+			t.heardOf[s.Node] = s.Counter
+		}
+	}
+}
+
+// introduce returns a member that knows nodes this one does not, once for each inquiry.
+func (t *peers) introduce() (addr string, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	addr, t.knower = t.knower, ""
+	return addr, addr != ""
 }
 
 // rival reports whether another node of our own name was met of late, and a member to announce ourselves
