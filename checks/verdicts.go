@@ -164,6 +164,12 @@ func (l *Ledger) viewShared(c *Changes, now time.Time) {
 		}
 	}
 	l.view.Choices = patch(l, l.view.Choices, KindChoice, c.Choices)
+	for _, key := range c.Choices {
+		if choice, ok := l.view.Choices[key]; ok {
+			choice.Since = l.shared.cells[cellKey{kind: KindChoice, key: key}].versions[0].since
+			l.view.Choices[key] = choice
+		}
+	}
 	l.view.LastGoods = patch(l, l.view.LastGoods, KindLastGood, c.LastGoods)
 	l.view.Serials = patch(l, l.view.Serials, KindSerial, c.Serials)
 	// Overrides carry ages: they are few, and rendered again so that these are true to the second.
