@@ -3,11 +3,11 @@ package dnsserver
 import (
 	"context"
 	"log/slog"
-	"math/rand/v2"
 	"net/netip"
 	"runtime"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
@@ -26,6 +26,7 @@ type Config struct {
 	MaxTCP   int                     // most TCP connections at once; 0: DefaultMaxTCP
 	Explain  func(zones.Name) string // for CHAOS TXT from loopback; may be nil
 	Logger   *slog.Logger            // nil: silent
+	Seed     uint64                  // of the draws: rotation and weights
 }
 
 // DefaultMaxTCP bounds TCP connections: each costs some 20 kB.
@@ -38,6 +39,7 @@ type Server struct {
 	listeners []*listener
 	slots     chan struct{} // one for each TCP connection; full: new ones are closed and counted
 	stats     stats
+	draws     atomic.Uint64 // state of splitmix64
 
 	mu    sync.Mutex
 	conns map[*tcpConn]struct{} // mu protects it: those to wake on drain
@@ -54,9 +56,28 @@ func New(cfg Config) (*Server, error) {
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
+	s.draws.Store(cfg.Seed)
 	var err error
-	s.listeners, err = listen(cfg.Listen)
-	return s, err
+	if s.listeners, err = listen(cfg.Listen); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// Close closes the listeners of a Server that is not to serve.
+func (s *Server) Close() error {
+	for _, l := range s.listeners {
+		l.close()
+	}
+	return nil
+}
+
+// draw returns the next random number (splitmix64, from any goroutine).
+func (s *Server) draw() uint64 {
+	x := s.draws.Add(0x9e3779b97f4a7c15)
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
 }
 
 // Serve answers until ctx is done, and for the time of Lameduck after that; then it finishes what it has
@@ -88,10 +109,7 @@ func (s *Server) Serve(ctx context.Context) error {
 	}
 	s.mu.Unlock()
 	wg.Wait()
-	for _, l := range s.listeners {
-		l.close()
-	}
-	return nil
+	return s.Close()
 }
 
 // A packet is a query as it arrived.
@@ -122,7 +140,7 @@ func (s *Server) handle(p packet) (out []byte) {
 	reply, tr := formatError(query), trace{}
 	if v == wellFormed {
 		reply, tr = respond(s.cfg.Table(), Query{
-			Msg: query, Client: p.client, TCP: p.tcp, Keepalive: p.keepalive, Draw: rand.Uint64(),
+			Msg: query, Client: p.client, TCP: p.tcp, Keepalive: p.keepalive, Draw: s.draw(),
 			UDPSize: s.cfg.UDPSize, NSID: s.cfg.NSID, Version: s.cfg.Version, Explain: s.cfg.Explain,
 		})
 	}
