@@ -2,5 +2,5 @@
 //
 // It knows names, records, zone cuts, wildcards and negative answers (RFC 1034, 2308, 4592, 6672), and
 // how verdicts become the answer of a pool. It refuses to know packets, files and probes; it has no
-// clock. Its one main call is Table.Lookup.
+// clock. Its main calls are Compile, Set.Lookup and Resolve.
 package zones
