@@ -152,3 +152,6 @@ func (c *countedConn) Close() error {
 	c.wire.mu.Unlock()
 	return c.Conn.Close()
 }
+
+// A Transport carries packets and streams in place of UDP and TCP.
+type Transport = memberlist.NodeAwareTransport
