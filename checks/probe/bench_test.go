@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"sync"
 	"testing"
 	"time"
 
@@ -83,6 +84,43 @@ func benchmark(b *testing.B, c Check, to netip.AddrPort, want checks.ResultKind)
 
 func BenchmarkTCP(b *testing.B) {
 	benchmark(b, configured(b, "tcp", number("port", 1)), startTarget(b, "tcp"), checks.OK)
+}
+
+// BenchmarkTCPPaced is 2,000 probes a second in bursts of two, each in a goroutine of its own: with the
+// price of waking an idle process each millisecond, which BenchmarkPaceAlone shows by itself.
+func BenchmarkTCPPaced(b *testing.B) {
+	c, to := configured(b, "tcp", number("port", 1)), startTarget(b, "tcp")
+	target := Target(c, to.Addr().String(), time.Second)
+	target.Port = to.Port()
+	p := c.Prober(testEnv)
+	pace(b, func(ctx context.Context) {
+		if r := p.Probe(ctx, target); r.Kind != checks.OK {
+			b.Error(r.Kind, r.Reason)
+		}
+	})
+}
+
+func BenchmarkPaceAlone(b *testing.B) { pace(b, func(context.Context) {}) }
+
+func pace(b *testing.B, probe func(context.Context)) {
+	b.Helper()
+	ticks := time.NewTicker(time.Millisecond)
+	defer ticks.Stop()
+	var wg sync.WaitGroup
+	before, start := cpuTime(), time.Now()
+	for b.Loop() {
+		<-ticks.C
+		for range 2 {
+			wg.Go(func() {
+				ctx, cancel := context.WithTimeout(b.Context(), time.Second)
+				defer cancel()
+				probe(ctx)
+			})
+		}
+	}
+	wg.Wait()
+	b.ReportMetric(100*float64(cpuTime()-before)/float64(time.Since(start)), "%core")
+	b.ReportMetric(2*float64(b.N)/time.Since(start).Seconds(), "probes/s")
 }
 
 func BenchmarkTCPRefused(b *testing.B) {

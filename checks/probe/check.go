@@ -55,11 +55,11 @@ var kinds = map[string]func() Check{
 
 // New returns a check of the named type with the type's defaults.
 func New(kind string) (Check, bool) {
-	make, ok := kinds[kind]
+	withDefaults, ok := kinds[kind]
 	if !ok {
 		return nil, false
 	}
-	return make(), true
+	return withDefaults(), true
 }
 
 // Kinds lists the check types, sorted.

@@ -51,11 +51,15 @@ func (c *DNS) Keys() []Key {
 }
 
 func (c *DNS) setName(v Value) error {
-	name := dns.CanonicalName(v.Text)
+	for _, b := range []byte(v.Text) {
+		if b <= ' ' || b >= 0x7f {
+			return fmt.Errorf("%s is not a domain name: write other characters as \\DDD or xn--", quoted(v.Text))
+		}
+	}
 	if _, ok := dns.IsDomainName(v.Text); !ok || v.Text == "" || len(v.Text) > maxText {
 		return fmt.Errorf("%s is not a domain name", quoted(v.Text))
 	}
-	c.Name = name
+	c.Name = dns.CanonicalName(v.Text)
 	return nil
 }
 

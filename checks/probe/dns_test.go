@@ -122,6 +122,7 @@ func TestDNSKeys(t *testing.T) {
 		want string
 	}{
 		{text("name", "a..b"), `"a..b" is not a domain name`},
+		{text("name", "\xf1."), `"\xf1." is not a domain name: write other characters as \DDD or xn--`},
 		{text("name", ""), `"" is not a domain name`},
 		{text("rrtype", "a"), `"a" is not a type that can be asked for`},
 		{text("rrtype", "AXFR"), `"AXFR" is not a type that can be asked for`},

@@ -64,7 +64,10 @@ func (p *dnsProber) overUDP(ctx context.Context, to netip.AddrPort, query *dns.M
 	}
 	defer c.Close() // nothing was written that could be lost
 	if _, err := c.Write(packed); err != nil {
-		return nil, err
+		if isTimeout(err) {
+			return nil, err
+		}
+		return nil, voidCall(err) // nobody has been asked yet: a filter of this node's own
 	}
 	buf := make([]byte, 4096)
 	for {
