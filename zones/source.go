@@ -2,6 +2,7 @@ package zones
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"vitalns/checks"
@@ -111,6 +112,19 @@ type Member struct {
 	Addrs    []MemberAddr // in file order, of either family
 	CNAME    Name
 	Need     Need // of a CNAME
+}
+
+// Targets are the probes behind the member, each once.
+func (m Member) Targets() []checks.Target {
+	all := slices.Clone(m.Need.Of)
+	for _, a := range m.Addrs {
+		for _, t := range a.Need.Of {
+			if !slices.Contains(all, t) {
+				all = append(all, t)
+			}
+		}
+	}
+	return all
 }
 
 // A MemberAddr is one address that may be served, and the probes that speak for it.
