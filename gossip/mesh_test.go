@@ -111,7 +111,9 @@ func TestLongPartition(t *testing.T) {
 					wantAlive(t, nodes[:2], 2)
 					wantAlive(t, nodes[2:], 3)
 				}
-				nodes[0].mesh.SetLocal([]checks.Register{register("while apart", 0)}, time.Now())
+				for _, n := range nodes[:2] {
+					n.mesh.SetLocal([]checks.Register{register("while apart", 0)}, time.Now())
+				}
 				nw.Heal()
 				beat(nodes, 15*time.Second)
 				wantAlive(t, nodes, 5)
@@ -179,6 +181,35 @@ func TestPullReply(t *testing.T) {
 		}
 		if got := nodes[1].mesh.Stats().Dropped["unknown member"]; got != 1 {
 			t.Errorf("%d dropped for an unknown member, want 1", got)
+		}
+		finish(t, nodes...)
+	})
+}
+
+// What is too large for a datagram, and what is too much for datagrams, goes by stream.
+func TestLargeAndMany(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := simnet.New(11)
+		nw.SetDelay(10*time.Millisecond, 0)
+		nodes := cluster(t, nw, 3)
+		beat(nodes, 5*time.Second)
+		large := register("large", 0)
+		large.Payload = make([]byte, checks.MaxPayload)
+		nodes[0].mesh.Publish([]checks.Register{large, register("small", 0)})
+		beat(nodes, time.Second)
+		before, _ := nw.Packets()
+		nodes[1].mesh.Publish(many(10000))
+		time.Sleep(100 * time.Millisecond)
+		if after, largest := nw.Packets(); after-before > 100 || largest > 1200 {
+			t.Errorf("10,000 registers took %d datagrams, the largest %d bytes", after-before, largest)
+		}
+		for _, key := range []string{"large", "small", "http 203.0.113.10:9999"} {
+			if _, ok := nodes[2].have(key); !ok {
+				t.Errorf("%s did not arrive", key)
+			}
+		}
+		if got := nodes[2].registers["large"].Payload; len(got) != checks.MaxPayload {
+			t.Errorf("a payload of %d bytes arrived", len(got))
 		}
 		finish(t, nodes...)
 	})
