@@ -101,7 +101,7 @@ func (l *Ledger) hearsay(s Hearsay, now time.Time) {
 
 // compare holds what a heartbeat claims against what is here, and asks for what is missing.
 func (l *Ledger) compare(o *owner, h Heartbeat, now time.Time) {
-	if h.Own == o.current {
+	if o.had(h.Own, now) {
 		l.agree(o)
 		if !h.Starting {
 			l.forgetFormer(o) // what it has not replaced it no longer says

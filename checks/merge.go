@@ -36,6 +36,7 @@ func (l *Ledger) Merge(rs []Register, now time.Time) (news bool) {
 		}
 	}
 	for o := range from {
+		o.note(now)
 		l.settle(o, now)
 	}
 	return news
@@ -164,14 +165,16 @@ func (l *Ledger) Full(from, owner string, incarnation uint64, rs []Register, now
 		if len(rs) == 0 {
 			last = math.MaxUint64
 		}
-		// What is newer than all of these was written after they were sent.
+		// What is newer than all of these was written after they were sent; not so what is gone, which
+		// may be the newest of all and long forgotten by its node.
 		for key, e := range o.regs {
-			if _, ok := has[key]; !ok && !o.isFormer(e) && e.reg.Version.Seq <= last {
+			if _, ok := has[key]; !ok && !o.isFormer(e) && (e.reg.Gone || e.reg.Version.Seq <= last) {
 				o.drop(key)
 				l.touchKey(key)
 				l.holdings++
 			}
 		}
+		o.note(now)
 		l.settle(o, now)
 	}
 	l.noteExchange()
@@ -179,7 +182,7 @@ func (l *Ledger) Full(from, owner string, incarnation uint64, rs []Register, now
 
 // settle notes that our copy of a peer's registers has become what its last heartbeat claims.
 func (l *Ledger) settle(o *owner, now time.Time) {
-	if o.fresh && o.claimed == o.current && now.Sub(o.heardDirect) < l.cfg.VoteExpiry {
+	if o.fresh && o.had(o.claimed, now) && now.Sub(o.heardDirect) < l.cfg.VoteExpiry {
 		l.agree(o)
 	}
 }

@@ -48,7 +48,21 @@ type owner struct {
 	current    Digest // of its registers of this incarnation
 	former     Digest // of those of former incarnations, that it has not replaced yet
 	formers    int
+	past       []pastDigest // what current was, the latest last
 }
+
+// A pastDigest is what the digest of an owner's registers was at a time. A heartbeat that was overtaken
+// by registers written after it claims one of these.
+type pastDigest struct {
+	digest Digest
+	when   time.Time
+}
+
+// Limits of the past of a digest.
+const (
+	pastTime = 3 * time.Second
+	maxPast  = 256
+)
 
 // An entry is one observation of one node.
 type entry struct {
@@ -115,7 +129,37 @@ func (o *owner) renew(incarnation uint64) {
 	o.former += o.current
 	o.current = 0
 	o.formers = len(o.regs)
-	o.disagrees, o.pulls = time.Time{}, 0
+	o.disagrees, o.pulls, o.past = time.Time{}, 0, nil
+}
+
+// note remembers what the digest is now.
+func (o *owner) note(now time.Time) {
+	if n := len(o.past); n > 0 && o.past[n-1].digest == o.current {
+		o.past[n-1].when = now
+		return
+	}
+	if len(o.past) == maxPast {
+		o.past = append(o.past[:0], o.past[maxPast/2:]...)
+	}
+	o.past = append(o.past, pastDigest{o.current, now})
+}
+
+// had reports whether our copy of o's registers is, or was lately, what has this digest. As registers
+// only ever get newer, what it was it still covers.
+func (o *owner) had(d Digest, now time.Time) bool {
+	if d == o.current {
+		return true
+	}
+	for i := len(o.past) - 1; i >= 0; i-- {
+		// The digest at i was true until the one after it came.
+		if i+1 < len(o.past) && now.Sub(o.past[i+1].when) > pastTime {
+			return false
+		}
+		if o.past[i].digest == d {
+			return true
+		}
+	}
+	return false
 }
 
 // forgetFormer drops what o has of former incarnations, for good, and returns the keys.

@@ -144,6 +144,10 @@ func (s *shared) merge(r Register, now time.Time) (news, ok bool) {
 		v.deadline = now.Add(r.Left)
 	}
 	v.reg.Age, v.reg.Left = 0, 0
+	if choice, ok := value.(Choice); ok {
+		choice.Since = v.since
+		v.value = choice
+	}
 	c := s.cells[key]
 	if c == nil {
 		if c = s.admit(key, value == nil, r.Age, now); c == nil {
