@@ -131,11 +131,6 @@ func BenchmarkHTTP(b *testing.B) {
 	benchmark(b, configured(b, "http", text("host", "h")), startTarget(b, "http"), checks.OK)
 }
 
-func BenchmarkICMP(b *testing.B) {
-	to := pingable(b, "127.0.0.1")
-	benchmark(b, configured(b, "icmp"), netip.AddrPortFrom(to, 0), checks.OK)
-}
-
 // The allocations of a tcp probe, context not counted: a budget, so that 10,000 targets stay cheap.
 func TestTCPAllocations(t *testing.T) {
 	to := listen(t, "127.0.0.1:0", func(net.Conn) {})

@@ -86,10 +86,7 @@ func (p *httpProber) Probe(ctx context.Context, t checks.Target) checks.Result {
 func (p *httpProber) ask(c net.Conn) (notAfter time.Time, err error) {
 	if p.tls != nil {
 		tc := tls.Client(c, p.tls)
-		if notAfter, err = handshake(tc); err != nil {
-			return notAfter, err
-		}
-		if err = p.enough(notAfter, time.Now()); err != nil {
+		if notAfter, err = p.accept(tc); err != nil {
 			return notAfter, err
 		}
 		c = tc

@@ -6,6 +6,8 @@ import (
 	"io"
 	"net"
 	"net/netip"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -167,6 +169,27 @@ func TestTLS(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A node without authorities refuses every certificate, which is no word on the target. The system's are
+// read once in a process, so the probe is made by a child that finds none.
+func TestNoAuthorities(t *testing.T) {
+	const nowhere = "/nonexistent"
+	if os.Getenv("SSL_CERT_FILE") != nowhere {
+		cmd := exec.Command(os.Args[0], "-test.run=^TestNoAuthorities$", "-test.v")
+		cmd.Env = append(os.Environ(), "SSL_CERT_FILE="+nowhere, "SSL_CERT_DIR="+nowhere)
+		if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS") {
+			t.Errorf("%v\n%s", err, out)
+		}
+		return
+	}
+	cert := good(t)
+	to := listen(t, "127.0.0.1:0", func(c net.Conn) {
+		_ = tls.Server(c, &tls.Config{Certificates: []tls.Certificate{cert.Certificate}}).Handshake()
+		hang(c)
+	})
+	expectResult(t, run(t, configured(t, "tls"), testEnv, to, long), "void this node knows no authorities: install ca-certificates, or set ca_file")
+	expectResult(t, run(t, configured(t, "tls", setting{"ca_file", Value{Data: cert.caPEM}}), testEnv, to, long), "ok")
 }
 
 func TestTLSBroken(t *testing.T) {

@@ -67,10 +67,7 @@ func (p *tlsProber) Probe(ctx context.Context, t checks.Target) checks.Result {
 		sni = cmp.Or(domainOf(t), addr.String())
 	}
 	tc := tls.Client(c, p.config(sni, p.pool))
-	notAfter, err := handshake(tc)
-	if err == nil {
-		err = p.enough(notAfter, time.Now())
-	}
+	notAfter, err := p.accept(tc)
 	r := s.end(ctx, err)
 	r.CertNotAfter = notAfter
 	return r

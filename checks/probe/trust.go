@@ -111,6 +111,24 @@ func (t *Trust) config(name string, pool *x509.CertPool) *tls.Config {
 	return &tls.Config{ServerName: name, RootCAs: pool, InsecureSkipVerify: t.Insecure}
 }
 
+// accept shakes hands and judges the certificate shown; it returns the end of its validity in any case.
+func (t *Trust) accept(tc *tls.Conn) (notAfter time.Time, err error) {
+	notAfter, err = handshake(tc)
+	if err == nil {
+		return notAfter, t.enough(notAfter, time.Now())
+	}
+	if _, unknown := errors.AsType[x509.UnknownAuthorityError](err); unknown && t.CA == nil && !haveAuthorities() {
+		err = void("this node knows no authorities: install ca-certificates, or set ca_file")
+	}
+	return notAfter, err
+}
+
+// haveAuthorities reports whether the system has any: without them every certificate is refused.
+func haveAuthorities() bool {
+	pool, err := x509.SystemCertPool()
+	return err == nil && !pool.Equal(x509.NewCertPool())
+}
+
 // enough refuses a certificate that ends too soon.
 func (t *Trust) enough(notAfter, now time.Time) error {
 	left := notAfter.Sub(now)

@@ -59,10 +59,7 @@ func TestPingShares(t *testing.T) {
 // In a network of its own, where nothing answers for an address: a timeout; then over an unprivileged
 // socket, which the group range allows there.
 func TestPingNamespace(t *testing.T) {
-	ip, err := exec.LookPath("ip")
-	if err != nil {
-		t.Skip("needs iproute2")
-	}
+	ip := iproute2(t)
 	inNamespace(t, func() {
 		if err := exec.Command(ip, "link", "set", "lo", "up").Run(); err != nil {
 			t.Skip(err)
@@ -92,4 +89,20 @@ func TestPingNamespace(t *testing.T) {
 		}
 		expectResult(t, run(t, configured(t, "icmp"), &Env{}, netip.MustParseAddrPort("127.0.0.1:0"), short), "void "+noICMPRight)
 	})
+}
+
+// A message of the queue of errors is the kernel's, but holds what came over the network.
+func FuzzQueued(f *testing.F) {
+	f.Add(echoRequest(netip.MustParseAddr("192.0.2.1"), 7, 9, 11), []byte{})
+	to := sockaddr(netip.MustParseAddrPort("192.0.2.1:0"))
+	f.Fuzz(func(t *testing.T, request, control []byte) {
+		if e, ok := new(pingSocket).queued(to, request, control); ok && e.errno == 0 {
+			t.Errorf("got %+v", e)
+		}
+	})
+}
+
+func BenchmarkICMP(b *testing.B) {
+	to := pingable(b, "127.0.0.1")
+	benchmark(b, configured(b, "icmp"), netip.AddrPortFrom(to, 0), checks.OK)
 }

@@ -180,12 +180,22 @@ func TestNoRoute(t *testing.T) {
 	})
 }
 
+// iproute2 is the path of its command; where it may not be missing, its absence fails the test.
+func iproute2(t *testing.T) string {
+	t.Helper()
+	ip, err := exec.LookPath("ip")
+	switch {
+	case err != nil && os.Getenv("CI") == "true":
+		t.Fatal("needs the Debian package iproute2")
+	case err != nil:
+		t.Skip("needs the Debian package iproute2")
+	}
+	return ip
+}
+
 // A neighbour that does not answer ARP is the target's failure: the kernel finds out on the way.
 func TestHostUnreachable(t *testing.T) {
-	ip, err := exec.LookPath("ip")
-	if err != nil {
-		t.Skip("needs iproute2")
-	}
+	ip := iproute2(t)
 	for _, pingRange := range []string{"1 0", "0 2147483647"} { // a raw socket; an unprivileged one
 		inNamespace(t, func() {
 			for _, args := range []string{"link set lo up", "link add va type veth peer name vb", "link set va up", "link set vb up", "address add 192.0.2.1/24 dev va"} {
