@@ -160,19 +160,3 @@ func (s *Set) Glue(zone ZoneID, name Name, qtype uint16) RRsetID {
 	}
 	return 0
 }
-
-// All returns every static RRset of an owner of a zone, by type.
-func (s *Set) All(zone ZoneID, owner Name) []RRsetID {
-	id, ok := s.find(zone, string(owner))
-	if !ok {
-		return nil
-	}
-	n := &s.nodes[id]
-	var all []RRsetID
-	for i := n.sets; i < n.sets+uint32(n.count); i++ {
-		if s.sets[i].typ != 0 {
-			all = append(all, RRsetID(i+1))
-		}
-	}
-	return all
-}
