@@ -37,6 +37,7 @@ type Server struct {
 	cfg       Config
 	logger    *slog.Logger
 	listeners []*listener
+	times     tcpTimes
 	slots     chan struct{} // one for each TCP connection; full: new ones are closed and counted
 	stats     stats
 	draws     atomic.Uint64 // state of splitmix64
@@ -52,7 +53,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.MaxTCP == 0 {
 		cfg.MaxTCP = DefaultMaxTCP
 	}
-	s := &Server{cfg: cfg, logger: cfg.Logger, slots: make(chan struct{}, cfg.MaxTCP), conns: map[*tcpConn]struct{}{}}
+	s := &Server{cfg: cfg, logger: cfg.Logger, times: defaultTimes, slots: make(chan struct{}, cfg.MaxTCP), conns: map[*tcpConn]struct{}{}}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}

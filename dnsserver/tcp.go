@@ -10,13 +10,15 @@ import (
 	"time"
 )
 
-// Times of a TCP connection (RFC 7766 §6.2).
-const (
-	tcpIdle  = 10 * time.Second // between two queries
-	tcpBusy  = 2 * time.Second  // the same, when more than half of the connections are taken
-	tcpRead  = 5 * time.Second  // for a query that has begun
-	tcpWrite = 5 * time.Second  // for a client to take a response
-)
+// tcpTimes are the times of a TCP connection (RFC 7766 §6.2).
+type tcpTimes struct {
+	idle  time.Duration // between two queries
+	busy  time.Duration // the same, when more than half of the connections are taken
+	read  time.Duration // for a query that has begun
+	write time.Duration // for a client to take a response
+}
+
+var defaultTimes = tcpTimes{idle: 10 * time.Second, busy: 2 * time.Second, read: 5 * time.Second, write: 5 * time.Second}
 
 // A tcpConn is one connection. Its queries are answered in order, however many wait (RFC 7766 §6.2.1.1):
 // a client that does not read its responses holds up nobody else.
@@ -74,7 +76,7 @@ func (s *Server) serveConn(c *tcpConn) {
 		if reply == nil {
 			return // over TCP what is no query has no place
 		}
-		_ = c.SetWriteDeadline(time.Now().Add(tcpWrite)) // a closed connection shows in the write
+		_ = c.SetWriteDeadline(time.Now().Add(s.times.write)) // a closed connection shows in the write
 		framed := binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(reply)), uint16(len(reply)))
 		if _, err := c.Write(append(framed, reply...)); err != nil {
 			return
@@ -85,12 +87,12 @@ func (s *Server) serveConn(c *tcpConn) {
 // idle is how long a connection may wait for its next query.
 func (s *Server) idle() time.Duration {
 	if len(s.slots) > cap(s.slots)/2 {
-		return tcpBusy
+		return s.times.busy
 	}
-	return tcpIdle
+	return s.times.idle
 }
 
-// read reads one message: its first byte within idle, the rest within tcpRead of that.
+// read reads one message: its first byte within idle, the rest within the time for that.
 func (s *Server) read(c *tcpConn, idle time.Duration) ([]byte, bool) {
 	if !s.deadline(c, idle) {
 		return nil, false
@@ -98,7 +100,7 @@ func (s *Server) read(c *tcpConn, idle time.Duration) ([]byte, bool) {
 	if _, err := c.in.Peek(1); err != nil {
 		return nil, false
 	}
-	if c.in.Buffered() < 2 && !s.deadline(c, tcpRead) {
+	if c.in.Buffered() < 2 && !s.deadline(c, s.times.read) {
 		return nil, false
 	}
 	var size [2]byte
@@ -106,7 +108,7 @@ func (s *Server) read(c *tcpConn, idle time.Duration) ([]byte, bool) {
 		return nil, false
 	}
 	n := int(binary.BigEndian.Uint16(size[:]))
-	if c.in.Buffered() < n && !s.deadline(c, tcpRead) {
+	if c.in.Buffered() < n && !s.deadline(c, s.times.read) {
 		return nil, false
 	}
 	wire := make([]byte, n)
