@@ -46,10 +46,7 @@ func (t TTL) at(p outlook) (ttl uint32, until time.Duration) {
 // ttl returns the TTL of one family's answer, the least of the pools walked to find it, and how long
 // until it is another one.
 func (sc *scene) ttl(s *solution, f family) (ttl uint32, until time.Duration) {
-	walked := s.links
-	if s.step == 1 {
-		walked = s.links[:s.place+1]
-	}
+	walked := s.walked()
 	window := uint32(0)
 	for i := range walked {
 		if t := walked[i].Pool.TTL; t.Min < t.Max {
@@ -69,6 +66,14 @@ func (sc *scene) ttl(s *solution, f family) (ttl uint32, until time.Duration) {
 		until = min(until, next)
 	}
 	return ttl, until
+}
+
+// walked are the pools that were walked to find the one that answers.
+func (s *solution) walked() []link {
+	if s.step == 1 {
+		return s.links[:s.place+1]
+	}
+	return s.links
 }
 
 // outlook looks at what would be if each target in doubt were the other way, and at what would have

@@ -27,6 +27,8 @@ import (
 //	choice web/ip4 lon,fra epoch=3       a register, written long ago or `age=5s`
 //	lastgood web/ip4 web/lon
 //	nodes self=b fresh=a,b voters=b minority
+//	rule 10.0.0.0/8 sorry                a rule of www.test, which else leads to the first pool
+//	ask www.test A 192.0.2.200           a question to explain
 //	then 5s                              time passes, after what was asked for is written
 type world struct {
 	pools     []zones.Pool
@@ -40,6 +42,8 @@ type world struct {
 	fresh     []string
 	voters    []string
 	minority  bool
+	rules     []zones.Rule
+	ask       []string
 }
 
 type verdict struct {
@@ -53,7 +57,10 @@ type override struct {
 	written, expires time.Time
 }
 
-const origin = zones.Name("\x04test\x00")
+const (
+	origin = zones.Name("\x04test\x00")
+	www    = zones.Name("\x03www\x04test\x00")
+)
 
 func newWorld() *world {
 	return &world{
@@ -151,7 +158,10 @@ func (w *world) write(t testing.TB, rs []checks.Register) {
 func (w *world) compile(t testing.TB) *zones.Set {
 	t.Helper()
 	if w.set == nil {
-		set, err := zones.Compile([]*zones.Source{{Origin: origin, Pools: w.pools}})
+		set, err := zones.Compile([]*zones.Source{{
+			Origin: origin, Pools: w.pools, SOA: zones.SOA{MName: origin, RName: origin, Serial: 7, Minimum: 60, TTL: 60},
+			Dynamic: []zones.Dynamic{{Owner: www, Rules: append(w.rules, zones.Rule{Pool: w.pools[0].Name})}},
+		}})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -205,6 +215,11 @@ func (w *world) tell(t testing.TB, line string) {
 		w.choices["test/"+words[1]] = c
 	case "lastgood":
 		w.lastGoods["test/"+words[1]] = checks.LastGood{Epoch: 1, Names: strings.Split(words[2], ",")}
+	case "ask":
+		w.ask = words[1:]
+	case "rule":
+		w.rules = append(w.rules, zones.Rule{Subnets: []netip.Prefix{netip.MustParsePrefix(words[1])}, Pool: words[2]})
+		w.set = nil
 	case "then":
 		w.now = w.now.Add(duration(t, words[1]))
 	default:
