@@ -142,6 +142,9 @@ func (d *Doc) Root(keys Keys) *Table { return d.root.Table("", keys) }
 func (d *Doc) report(at span, severity Severity, text, hint string) {
 	at.from = min(max(at.from, 0), len(d.text))
 	at.to = min(max(at.to, at.from), len(d.text))
+	for at.from > 0 && at.from < len(d.text) && !utf8.RuneStart(d.text[at.from]) {
+		at.from-- // the decoder may point into a character
+	}
 	line := sort.SearchInts(d.lines, at.from+1)
 	start, end := d.lines[line-1], len(d.text)
 	if line < len(d.lines) {

@@ -1,0 +1,153 @@
+package zonefile
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"vitalns/checks"
+	"vitalns/zones"
+)
+
+// digest sums up all that is served and how. It does not depend on how the file is written: spelling,
+// and the order of what has no order, are no part of it.
+func (z *zone) digest() [16]byte {
+	var d digest
+	d.text("vitalns zone 1", string(z.src.Origin))
+	soa := z.src.SOA
+	d.text(string(soa.MName), string(soa.RName))
+	for _, n := range []uint32{soa.Serial, soa.Refresh, soa.Retry, soa.Expire, soa.Minimum, soa.TTL} {
+		d.number(int64(n))
+	}
+	records := slices.Clone(z.src.Records)
+	slices.SortFunc(records, func(a, b zones.RRset) int {
+		if c := a.Owner.Compare(b.Owner); c != 0 {
+			return c
+		}
+		return int(a.Type) - int(b.Type)
+	})
+	d.number(int64(len(records)))
+	for _, set := range records {
+		d.rrset(set)
+	}
+	dynamic := slices.Clone(z.src.Dynamic)
+	slices.SortFunc(dynamic, func(a, b zones.Dynamic) int { return a.Owner.Compare(b.Owner) })
+	d.number(int64(len(dynamic)))
+	for _, o := range dynamic {
+		d.dynamic(o)
+	}
+	pools := slices.Clone(z.src.Pools)
+	slices.SortFunc(pools, func(a, b zones.Pool) int { return strings.Compare(a.Name, b.Name) })
+	d.number(int64(len(pools)))
+	for _, p := range pools {
+		d.pool(p)
+	}
+	d.watches(z.watch)
+	sum := sha256.Sum256(d)
+	return [16]byte(sum[:16])
+}
+
+// A digest is what is summed up: each text with its length, so that no two lists read alike.
+type digest []byte
+
+func (d *digest) text(texts ...string) {
+	for _, s := range texts {
+		*d = binary.BigEndian.AppendUint32(*d, uint32(len(s)))
+		*d = append(*d, s...)
+	}
+}
+
+func (d *digest) number(numbers ...int64) {
+	for _, n := range numbers {
+		*d = binary.BigEndian.AppendUint64(*d, uint64(n))
+	}
+}
+
+func (d *digest) flags(flags ...bool) {
+	for _, f := range flags {
+		b := byte(0)
+		if f {
+			b = 1
+		}
+		*d = append(*d, b)
+	}
+}
+
+func (d *digest) rrset(set zones.RRset) {
+	d.text(string(set.Owner))
+	d.number(int64(set.Type), int64(set.TTL), int64(len(set.Rdata)))
+	rdata := make([][]byte, len(set.Rdata))
+	for i, r := range set.Rdata {
+		rdata[i] = canonicalRdata(set.Type, r)
+	}
+	slices.SortFunc(rdata, bytes.Compare)
+	for _, r := range rdata {
+		d.text(string(r))
+	}
+}
+
+func (d *digest) dynamic(o zones.Dynamic) {
+	d.text(string(o.Owner))
+	d.flags(o.ECS)
+	d.number(int64(len(o.Rules)))
+	for _, r := range o.Rules {
+		d.text(r.Pool)
+		subnets := make([]string, len(r.Subnets))
+		for i, p := range r.Subnets {
+			subnets[i] = p.String()
+		}
+		slices.Sort(subnets)
+		subnets = slices.Compact(subnets)
+		d.number(int64(len(subnets)))
+		d.text(subnets...)
+	}
+}
+
+func (d *digest) pool(p zones.Pool) {
+	d.text(p.Name, p.Policy.String(), p.Fallback)
+	d.number(int64(p.MaxAnswers), int64(p.MinHealthy.N), int64(p.WhenAllDown), int64(p.Failback.Mode),
+		int64(p.Failback.Hold), int64(p.TTL.Min), int64(p.TTL.Max), int64(len(p.Members)))
+	d.flags(p.MinHealthy.Percent, p.AllDownWritten, p.Linked)
+	for _, m := range p.Members {
+		d.text(m.Name, m.Admin.String(), string(m.CNAME))
+		d.number(int64(m.Priority), int64(m.Weight), int64(len(m.Addrs)))
+		d.need(m.Need)
+		for _, a := range m.Addrs {
+			d.text(a.Addr.String())
+			d.need(a.Need)
+		}
+	}
+}
+
+func (d *digest) need(n zones.Need) {
+	targets := make([]string, len(n.Of))
+	for i, t := range n.Of {
+		targets[i] = targetText(t)
+	}
+	slices.Sort(targets)
+	d.number(int64(n.K), int64(len(targets)))
+	d.text(targets...)
+}
+
+func targetText(t checks.Target) string {
+	var d digest
+	d.text(t.Host, t.Probe.Type, string(t.Probe.Sum[:]))
+	d.number(int64(t.Port))
+	return string(d)
+}
+
+func (d *digest) watches(placed []placedWatch) {
+	texts := make([]string, len(placed))
+	for i, w := range placed {
+		var one digest
+		one.text(targetText(w.Target), w.Check, w.Quorum.String())
+		one.number(int64(w.Interval), int64(w.Timeout), int64(w.FastInterval), int64(w.Fall), int64(w.Rise), int64(w.Clear))
+		texts[i] = string(one)
+	}
+	slices.Sort(texts)
+	texts = slices.Compact(texts)
+	d.number(int64(len(texts)))
+	d.text(texts...)
+}

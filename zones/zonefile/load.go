@@ -1,0 +1,74 @@
+package zonefile
+
+import (
+	"slices"
+
+	"vitalns/zones"
+)
+
+// Load reads zone files. It returns the zones of the files that have no errors, in the order of the
+// files, and every problem of every file in order of file and line.
+func Load(files []File, opt Options) ([]*zones.Source, Problems) {
+	var problems Problems
+	var good []*zone
+	var paths []string
+	before := map[*Doc]int{}
+	for _, t := range opt.Templates {
+		before[t.doc] = len(t.doc.problems)
+	}
+	docs := make([]*Doc, len(files))
+	origins := map[zones.Name]*zone{}
+	for i, f := range files {
+		paths = append(paths, f.Path)
+		docs[i] = Parse(f)
+		if docs[i].root == nil {
+			continue
+		}
+		z := readZone(docs[i], opt)
+		if z == nil {
+			continue
+		}
+		if first := origins[z.src.Origin]; first != nil {
+			z.root.Get("zone").Error("", "zone %s is in %s already", z.label, first.doc.Path)
+			continue
+		}
+		origins[z.src.Origin] = z
+		good = append(good, z)
+	}
+	good = slices.DeleteFunc(good, (*zone).hasErrors)
+	settle(good)
+	for _, d := range docs {
+		problems = append(problems, d.problems...)
+	}
+	for d, n := range before {
+		paths = append(paths, d.Path)
+		for _, p := range d.problems[n:] {
+			if !slices.Contains(d.problems[:n], p) {
+				problems = append(problems, p)
+			}
+		}
+	}
+	sources := make([]*zones.Source, len(good))
+	for i, z := range good {
+		sources[i] = z.src
+	}
+	return sources, problems.Sort(paths)
+}
+
+// finish puts the parts of the zone into its Source.
+func (z *zone) finish() {
+	for _, o := range z.owners {
+		for _, set := range o.sets {
+			if len(set.Rdata) > 0 {
+				z.src.Records = append(z.src.Records, set.RRset)
+			}
+		}
+		if o.dynamic != nil {
+			z.src.Dynamic = append(z.src.Dynamic, *o.dynamic)
+		}
+	}
+	for _, p := range z.pools {
+		z.src.Pools = append(z.src.Pools, p.Pool)
+	}
+	z.src.Content = z.digest()
+}
