@@ -143,7 +143,15 @@ func (b *lab) kill(n *labNode) {
 }
 
 func (b *lab) send(from, to string, deliver func(*labNode)) {
-	if b.cut != nil && b.cut(from, to) || b.rng.Float64() < b.loss {
+	if b.rng.Float64() < b.loss {
+		return
+	}
+	b.sendSafe(from, to, deliver)
+}
+
+// sendSafe is for what goes over TCP if it is lost over UDP.
+func (b *lab) sendSafe(from, to string, deliver func(*labNode)) {
+	if b.cut != nil && b.cut(from, to) {
 		return
 	}
 	b.seq++
@@ -183,9 +191,9 @@ func (b *lab) settle(n *labNode) {
 	}
 	for _, p := range r.Pulls {
 		n.pulls++
-		b.send(n.name, p.From, func(to *labNode) {
+		b.sendSafe(n.name, p.From, func(to *labNode) {
 			owner, inc, rs := to.l.Answer(p, b.now)
-			b.send(to.name, n.name, func(back *labNode) { back.l.Full(to.name, owner, inc, rs, b.now) })
+			b.sendSafe(to.name, n.name, func(back *labNode) { back.l.Full(to.name, owner, inc, rs, b.now) })
 		})
 	}
 	if r.Reset {

@@ -209,12 +209,12 @@ func (l *Ledger) release(h *held, now time.Time) {
 }
 
 // Observe takes in that this node's own observation of a target changed. Targets it does not hold are
-// ignored.
+// ignored, and so is everything between a reset and the Ready that tells of it.
 func (l *Ledger) Observe(t Target, o Observation, now time.Time) {
 	l.refresh(now)
 	h := l.targets[t]
-	if h == nil {
-		return
+	if h == nil || l.out.reset {
+		return // what the runner found before it is told to begin anew is old
 	}
 	o.Reason = Reason(cut(string(o.Reason), MaxReason))
 	h.obs = o

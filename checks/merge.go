@@ -175,7 +175,9 @@ func (l *Ledger) Full(from, owner string, incarnation uint64, rs []Register, now
 			}
 		}
 		o.note(now)
-		l.settle(o, now)
+		if o.fresh {
+			l.agree(o) // by its own word, whatever its heartbeats claimed before
+		}
 	}
 	l.noteExchange()
 }
