@@ -48,7 +48,8 @@ type MemberAnswer struct {
 // what an answer is drawn from.
 type FamilyAnswer struct {
 	Result Result
-	Class  Class // of the members served
+	From   PoolID // the pool of the chain whose members Choice has
+	Class  Class  // of the members served
 	Choice policy.Choice
 	Rdata  [][][]byte // by place in Choice.Members: what it adds, in wire form; read only
 	TTL    uint32
@@ -60,11 +61,13 @@ const NoLimit = ^uint32(0)
 
 // A Drawn is one answer of a pool.
 type Drawn struct {
-	Result Result
-	Type   uint16   // A, AAAA or CNAME
-	Rdata  [][]byte // read only
-	TTL    uint32   // of a NODATA: at most that of its SOA
-	Note   Note
+	Result  Result
+	Type    uint16   // A, AAAA or CNAME
+	Rdata   [][]byte // read only
+	From    PoolID   // the pool of the chain that answers
+	Members []int    // those drawn, by place in the file order of From
+	TTL     uint32   // of a NODATA: at most that of its SOA
+	Note    Note
 }
 
 // familyOf returns the family that answers a type of question.
@@ -95,7 +98,7 @@ var nothing = FamilyAnswer{TTL: NoLimit}
 // Draw makes one answer of a pool. draw is random per query, key the client's (policy.ClientKey).
 func (t *Table) Draw(p PoolID, qtype uint16, draw, key uint64) Drawn {
 	a := t.Answer(p, qtype)
-	d := Drawn{Result: a.Result, Type: qtype, TTL: a.TTL, Note: a.Note}
+	d := Drawn{Result: a.Result, Type: qtype, From: a.From, TTL: a.TTL, Note: a.Note}
 	if t.set.pools[p].Names {
 		d.Type = dns.TypeCNAME
 	}
@@ -104,6 +107,7 @@ func (t *Table) Draw(p PoolID, qtype uint16, draw, key uint64) Drawn {
 	}
 	for _, at := range policy.Pick(a.Choice, draw, key) {
 		d.Rdata = append(d.Rdata, a.Rdata[at]...)
+		d.Members = append(d.Members, a.Choice.Members[at].Index)
 	}
 	if len(d.Rdata) == 0 {
 		d.Result = DrawnNoData // a target without an address of the family was drawn
@@ -145,7 +149,7 @@ func resolve(s *Set, in *checks.Snapshot, id PoolID) *PoolAnswer {
 func (a *PoolAnswer) family(sc *scene, sol *solution, f family) (until time.Duration) {
 	in := sol.by[f]
 	out := &a.by[f]
-	*out = FamilyAnswer{Result: in.result, Class: in.class, Choice: in.choice, TTL: NoLimit}
+	*out = FamilyAnswer{Result: in.result, From: sol.links[in.place].id, Class: in.class, Choice: in.choice, TTL: NoLimit}
 	if in.cause == noFamily {
 		return forever
 	}
