@@ -37,6 +37,7 @@ func (r *responder) pooled(at step, out zones.Outcome) (next step, rcode int) {
 		r.negative(out.Zone, min(drawn.TTL, r.negativeTTL(out.Zone)))
 		return step{}, dns.RcodeSuccess
 	}
+	r.trace.drawn = drawn
 	rrs := unpackDrawn(at.owner, drawn)
 	if drawn.Type == dns.TypeCNAME && at.qtype != dns.TypeCNAME && at.qtype != dns.TypeANY {
 		return r.alias(at, fromPool, rrs)

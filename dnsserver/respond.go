@@ -53,7 +53,8 @@ func (s source) String() string { return [...]string{"error", "static", "pool", 
 type trace struct {
 	zone   string // label of the zone of the question; "" none
 	source source
-	ecs    bool // the query carried a client subnet
+	ecs    bool        // the query carried a client subnet
+	drawn  zones.Drawn // what a pool answered, if one did
 }
 
 // A responder makes one response.
@@ -82,7 +83,7 @@ func respond(t *zones.Table, q Query) (*dns.Msg, trace) {
 	if r.msg.Rcode != dns.RcodeSuccess && r.msg.Rcode != dns.RcodeNameError && r.msg.Rcode != dns.RcodeYXDomain {
 		r.msg.Authoritative = false
 		r.msg.Answer, r.msg.Ns, r.msg.Extra = nil, nil, nil
-		r.trace.source = fromError
+		r.trace.source, r.trace.drawn = fromError, zones.Drawn{}
 	}
 	r.additional()
 	r.edns.write(&r.Query, r.msg)

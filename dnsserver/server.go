@@ -140,10 +140,12 @@ func (s *Server) handle(p packet) (out []byte) {
 	}
 	reply, tr := formatError(query), trace{}
 	if v == wellFormed {
-		reply, tr = respond(s.cfg.Table(), Query{
+		table := s.cfg.Table()
+		reply, tr = respond(table, Query{
 			Msg: query, Client: p.client, TCP: p.tcp, Keepalive: p.keepalive, Draw: s.draw(),
 			UDPSize: s.cfg.UDPSize, NSID: s.cfg.NSID, Version: s.cfg.Version, Explain: s.cfg.Explain,
 		})
+		s.stats.countTargets(table.Set(), tr.drawn)
 	}
 	out, err := reply.Pack()
 	if err != nil {

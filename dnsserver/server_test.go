@@ -404,6 +404,9 @@ func TestStats(t *testing.T) {
 	if got, want := fmt.Sprint(st.Responses), "[{hard.test NOERROR static 2} {hard.test NXDOMAIN negative 1} {none REFUSED error 1} {pool.test NOERROR pool 1}]"; got != want {
 		t.Errorf("responses:\ngot  %s\nwant %s", got, want)
 	}
+	if got, want := fmt.Sprint(st.Targets), "[{pool.test web a 1}]"; got != want {
+		t.Errorf("targets: got %s, want %s", got, want)
+	}
 	if got, want := fmt.Sprint(st.Truncated), "[{hard.test 1} {none 0} {pool.test 0}]"; got != want {
 		t.Errorf("truncated: got %s, want %s", got, want)
 	}

@@ -1,12 +1,15 @@
 package dnsserver
 
 import (
+	"cmp"
 	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"vitalns/zones"
 )
 
 // Stats is what a Server has counted since it was made. Every label comes from the configuration or from
@@ -18,6 +21,7 @@ type Stats struct {
 	Truncated []ZoneCount
 	ECS       []ZoneCount      // queries with a client subnet
 	Sizes     []ProtoHistogram // bytes of responses
+	Targets   []TargetCount    // answers that held a target of a pool
 	Dropped   []DropCount
 	TCP       int // connections now
 	Panics    uint64
@@ -39,6 +43,12 @@ type ResponseCount struct {
 type ZoneCount struct {
 	Zone string
 	N    uint64
+}
+
+// A TargetCount counts the answers that held one target of a pool.
+type TargetCount struct {
+	Zone, Pool, Target string
+	N                  uint64
 }
 
 // A DropCount counts packets that got no answer.
@@ -86,6 +96,7 @@ var (
 // stats is counted by every goroutine that answers, without locks.
 type stats struct {
 	zones    sync.Map // label of a configured zone, or "none" -> *zoneStats
+	targets  sync.Map // targetKey -> *atomic.Uint64
 	sizes    [len(protos)]histogram
 	short    atomic.Uint64
 	response atomic.Uint64
@@ -102,6 +113,25 @@ type zoneStats struct {
 	durations histogram
 	truncated atomic.Uint64
 	ecs       atomic.Uint64
+}
+
+// A targetKey is a target of a pool that was ever configured.
+type targetKey struct{ zone, pool, target string }
+
+// countTargets counts the targets of one answer.
+func (s *stats) countTargets(set *zones.Set, d zones.Drawn) {
+	if len(d.Members) == 0 {
+		return
+	}
+	ref := set.Pools()[d.From]
+	for _, i := range d.Members {
+		k := targetKey{ref.ZoneLabel, ref.Pool.Name, ref.Pool.Members[i].Name}
+		n, ok := s.targets.Load(k)
+		if !ok {
+			n, _ = s.targets.LoadOrStore(k, new(atomic.Uint64))
+		}
+		n.(*atomic.Uint64).Add(1)
+	}
 }
 
 // histogram counts values by bucket. sum is in nanoseconds or bytes.
@@ -191,6 +221,14 @@ func (s *Server) Stats() Stats {
 	out := Stats{TCP: len(s.slots), Panics: c.panics.Load(), Dropped: []DropCount{
 		{"malformed", c.short.Load()}, {"not_query", c.response.Load()}, {"overload", c.overload.Load()}, {"unsent", c.unsent.Load()},
 	}}
+	c.targets.Range(func(key, n any) bool {
+		k := key.(targetKey)
+		out.Targets = append(out.Targets, TargetCount{k.zone, k.pool, k.target, n.(*atomic.Uint64).Load()})
+		return true
+	})
+	slices.SortFunc(out.Targets, func(a, b TargetCount) int {
+		return cmp.Or(cmp.Compare(a.Zone, b.Zone), cmp.Compare(a.Pool, b.Pool), cmp.Compare(a.Target, b.Target))
+	})
 	var labels []string
 	c.zones.Range(func(label, _ any) bool {
 		labels = append(labels, label.(string))
