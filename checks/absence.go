@@ -12,9 +12,6 @@ type absence struct {
 // refresh brings up to now what depends on time alone: who is fresh, and who may vote. It is the first
 // thing that every method does.
 func (l *Ledger) refresh(now time.Time) {
-	if now.After(l.now) {
-		l.now = now
-	}
 	l.refreshRival(now)
 	if now.Before(l.lapse) {
 		return

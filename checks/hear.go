@@ -5,6 +5,10 @@ import "time"
 // Hear takes in a heartbeat that came from its node directly.
 func (l *Ledger) Hear(h Heartbeat, now time.Time) {
 	l.refresh(now)
+	if h.Incarnation > maxIncarnation {
+		l.stats.Refused++
+		return
+	}
 	if h.Node == l.cfg.Node {
 		l.hearSelf(h, now)
 		return
@@ -79,6 +83,10 @@ func (l *Ledger) flags(o *owner, starting, abstains bool) {
 
 // hearsay takes in what a peer has heard of another node.
 func (l *Ledger) hearsay(s Hearsay, now time.Time) {
+	if s.Incarnation > maxIncarnation {
+		l.stats.Refused++
+		return
+	}
 	if s.Node == l.cfg.Node {
 		if s.Incarnation > l.self.incarnation || s.Incarnation == l.self.incarnation && s.Counter > l.beats {
 			l.outbid(s.Incarnation, now)
@@ -190,7 +198,7 @@ func (l *Ledger) compareOthers(o *owner, h Heartbeat, now time.Time) {
 	if h.Fresh == fresh {
 		if h.All != all {
 			for _, x := range unheard {
-				l.pull(o.name, x.name)
+				l.pullOf(o, x, now)
 			}
 		}
 		return
@@ -209,8 +217,16 @@ func (l *Ledger) compareOthers(o *owner, h Heartbeat, now time.Time) {
 				l.forgetFormer(x)
 			}
 		} else {
-			l.pull(o.name, x.name)
+			l.pullOf(o, x, now)
 		}
+	}
+}
+
+// pullOf asks o for the registers of another node; as everyone vouches, everyone would be asked.
+func (l *Ledger) pullOf(o, x *owner, now time.Time) {
+	if now.Sub(x.asked) >= 2*beatInterval {
+		x.asked = now
+		l.pull(o.name, x.name)
 	}
 }
 

@@ -26,7 +26,6 @@ type Ledger struct {
 	cfg     LedgerConfig
 	zones   Digest
 	started time.Time
-	now     time.Time // the latest told
 
 	self   *owner
 	owners map[string]*owner
@@ -113,7 +112,7 @@ func NewLedger(cfg LedgerConfig, now time.Time) *Ledger {
 	self := &owner{name: cfg.Node, incarnation: cfg.Incarnation, instance: cfg.Instance, created: now,
 		fresh: true, vouched: true, regs: map[string]*entry{}}
 	return &Ledger{
-		cfg: cfg, started: now, now: now,
+		cfg: cfg, started: now,
 		self: self, owners: map[string]*owner{cfg.Node: self}, order: []*owner{self},
 		targets: map[Target]*held{}, keys: map[string]*held{}, saved: map[Target]saved{},
 		shared: newShared(), starting: true, exchanged: !cfg.Joining, beatAt: now,

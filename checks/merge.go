@@ -13,7 +13,8 @@ func (l *Ledger) Merge(rs []Register, now time.Time) (news bool) {
 	l.refresh(now)
 	var from map[*owner]struct{}
 	for _, r := range rs {
-		if len(r.Key) > MaxKey || len(r.Payload) > MaxPayload || r.Writer == "" || len(r.Writer) > maxNodeName {
+		if len(r.Key) > MaxKey || len(r.Payload) > MaxPayload || r.Writer == "" ||
+			len(r.Writer) > maxNodeName || r.Version.Incarnation > maxIncarnation {
 			l.stats.Refused++
 			continue
 		}
@@ -144,7 +145,7 @@ func (l *Ledger) Full(from, owner string, incarnation uint64, rs []Register, now
 	l.Merge(rs, now)
 	switch {
 	case owner == l.cfg.Node && from != l.cfg.Node:
-		if incarnation > l.self.incarnation {
+		if incarnation > l.self.incarnation && incarnation <= maxIncarnation {
 			l.outbid(incarnation, now)
 		}
 		l.answered = true

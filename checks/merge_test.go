@@ -12,14 +12,15 @@ import (
 
 // content is everything a ledger holds, but for ages.
 func content(l *Ledger) string {
+	now := time.Now()
 	s := fmt.Sprintf("shared %x\n", l.shared.digest)
 	for _, o := range l.order {
 		s += fmt.Sprintf("%s %d current %x former %x %d\n", o.name, o.incarnation, o.current, o.former, o.formers)
-		for _, r := range o.registers(l.now) {
+		for _, r := range o.registers(now) {
 			s += fmt.Sprintf("  %q %v %v %x\n", r.Key, r.Version, r.Gone, r.Payload)
 		}
 	}
-	for _, r := range l.shared.registers(l.now) {
+	for _, r := range l.shared.registers(now) {
 		s += fmt.Sprintf("%d %q %x\n", r.Kind, r.Key, r.Payload)
 	}
 	return s
@@ -28,7 +29,8 @@ func content(l *Ledger) string {
 // recount computes the digests of a ledger anew.
 func recount(l *Ledger) (shared Digest, owners map[string][2]Digest) {
 	owners = map[string][2]Digest{}
-	for _, r := range l.shared.registers(l.now) {
+	now := time.Now()
+	for _, r := range l.shared.registers(now) {
 		r.Age, r.Left = 0, 0
 		shared += digestShared(r)
 	}

@@ -10,6 +10,8 @@ const (
 	maxOwners   = 256
 	maxPerOwner = 65_536
 	maxNodeName = 255
+	// maxIncarnation leaves room to outbid. Incarnations are milliseconds of a clock, or counts.
+	maxIncarnation = 1 << 62
 )
 
 // disagreeTime is how long a node may hold other registers than we have of it before it stops voting here.
@@ -41,9 +43,10 @@ type owner struct {
 	vouched   bool
 	disagrees time.Time // since when; zero: it agrees
 
-	pulls      int // in this disagreement
-	sharedWait int // heartbeats to wait before asking it again for shared registers
-	sharedSkip int // heartbeats still to wait
+	pulls      int       // in this disagreement
+	asked      time.Time // when another node was last asked for its registers
+	sharedWait int       // heartbeats to wait before asking it again for shared registers
+	sharedSkip int       // heartbeats still to wait
 	regs       map[string]*entry
 	current    Digest // of its registers of this incarnation
 	former     Digest // of those of former incarnations, that it has not replaced yet
