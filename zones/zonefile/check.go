@@ -64,6 +64,17 @@ func ReadTemplates(v *Value) Templates {
 	return templates
 }
 
+// docs are the files that templates come from.
+func (t Templates) docs() []*Doc {
+	var docs []*Doc
+	for _, name := range sortedKeys(t) {
+		if d := t[name].doc; !slices.Contains(docs, d) {
+			docs = append(docs, d)
+		}
+	}
+	return docs
+}
+
 // A checkDecl is a check with a name.
 type checkDecl struct {
 	name     string

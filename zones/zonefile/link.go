@@ -58,7 +58,7 @@ func (z *zone) linkRecord(o *owner, v *Value) {
 	}
 	for range z.pools { // as long as a chain can be
 		p.reached = true
-		if !slices.Contains(p.owners, o) {
+		if n := len(p.owners); n == 0 || p.owners[n-1] != o { // the records come one after the other
 			p.owners = append(p.owners, o)
 		}
 		if p.isCNAME() {
@@ -208,9 +208,13 @@ func (z *zone) hostFor(p *pool) (host, why string) {
 	case len(p.owners) == 0:
 		return "", "no record uses the pool"
 	case len(p.owners) > 1:
+		const most = 3
 		var names []string
-		for _, o := range p.owners {
+		for _, o := range p.owners[:min(most, len(p.owners))] {
 			names = append(names, o.text(z))
+		}
+		if more := len(p.owners) - most; more > 0 {
+			names = append(names, fmt.Sprintf("%d more", more))
 		}
 		return "", fmt.Sprintf("the pool serves %s", and(names))
 	}

@@ -13,8 +13,8 @@ func Load(files []File, opt Options) ([]*zones.Source, Problems) {
 	var good []*zone
 	var paths []string
 	before := map[*Doc]int{}
-	for _, t := range opt.Templates {
-		before[t.doc] = len(t.doc.problems)
+	for _, d := range opt.Templates.docs() {
+		before[d] = len(d.problems)
 	}
 	docs := make([]*Doc, len(files))
 	origins := map[zones.Name]*zone{}
@@ -40,10 +40,10 @@ func Load(files []File, opt Options) ([]*zones.Source, Problems) {
 	for _, d := range docs {
 		problems = append(problems, d.problems...)
 	}
-	for d, n := range before {
+	for _, d := range opt.Templates.docs() {
 		paths = append(paths, d.Path)
-		for _, p := range d.problems[n:] {
-			if !slices.Contains(d.problems[:n], p) {
+		for _, p := range d.problems[before[d]:] {
+			if !slices.Contains(d.problems[:before[d]], p) {
 				problems = append(problems, p)
 			}
 		}

@@ -231,7 +231,7 @@ func (z *zone) readTarget(p *pool, i int, item *Value, names map[string]*Value, 
 		t.Error(`write name = "..."`, "has no name")
 	} else if name.Text(&m.Name) {
 		if first := names[strings.ToLower(m.Name)]; first != nil {
-			name.Error("", "is there twice: see line %d", first.Line())
+			name.Error("", "is there twice: see line %d", first.line())
 		} else if names[strings.ToLower(m.Name)] = name; !goodName(m.Name) {
 			name.Error(nameHint, "%q cannot be a name", m.Name)
 		}

@@ -44,7 +44,7 @@ func (s *rrset) add(at *Value, rdata []byte) {
 	same := string(canonicalRdata(s.Type, rdata))
 	for i, have := range s.Rdata {
 		if string(canonicalRdata(s.Type, have)) == same {
-			at.Warn("", "is in line %d already", s.items[i].Line())
+			at.Warn("", "is in line %d already", s.items[i].line())
 			return
 		}
 	}
@@ -105,7 +105,7 @@ func (z *zone) readRecords() {
 			continue
 		}
 		if first := z.byName[name]; first != nil {
-			f.KeyError("", "record %q is there twice: see %q in line %d", f.Name, first.at.Name, first.at.Line())
+			f.KeyError("", "record %q is there twice: see %q in line %d", f.Name, first.at.Name, first.at.line())
 			continue
 		}
 		o := z.owner(name, f)
@@ -245,7 +245,7 @@ func (z *zone) readRecord(o *owner) {
 			continue
 		}
 		if o.set(typ) != nil {
-			f.KeyError("", "%s is there twice: see %s in line %d", FormatType(typ), o.set(typ).at.Name, o.set(typ).at.Line())
+			f.KeyError("", "%s is there twice: see %s in line %d", FormatType(typ), o.set(typ).at.Name, o.set(typ).at.line())
 			continue
 		}
 		z.readSet(o, typ, f, ttl)

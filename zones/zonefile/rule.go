@@ -22,7 +22,7 @@ func (z *zone) readRules(o *owner, v *Value) {
 			continue
 		}
 		if catchAll != nil {
-			t.Error("the first rule that matches wins", "is never reached: the rule in line %d matches everything", catchAll.Line())
+			t.Error("the first rule that matches wins", "is never reached: the rule in line %d matches everything", catchAll.line())
 			continue
 		}
 		r, good := readSubnets(t)
@@ -64,7 +64,7 @@ func readSubnets(t *Table) (r zones.Rule, good bool) {
 	}
 	for _, item := range v.List() {
 		var p netip.Prefix
-		if !item.Prefix(&p) {
+		if !item.prefix(&p) {
 			good = false
 			continue
 		}

@@ -25,6 +25,7 @@ type Doc struct {
 	lines    []int  // where each line starts
 	root     *Value
 	problems Problems
+	errors   int // how many of them are errors
 }
 
 // A Value is a key with its value, or an item of a list. The getters store what it holds, or report
@@ -154,6 +155,9 @@ func (d *Doc) report(at span, severity Severity, text, hint string) {
 	source := strings.TrimSuffix(d.text[start:end], "\r")
 	from := min(at.from, start+len(source))
 	to := min(max(at.to, from), start+len(source))
+	if severity == Error {
+		d.errors++
+	}
 	d.problems = append(d.problems, Problem{
 		File: d.Path, Line: line, Col: 1 + utf8.RuneCountInString(d.text[start:from]),
 		Width:    max(1, utf8.RuneCountInString(d.text[from:to])),
@@ -169,8 +173,8 @@ func (v *Value) place() span {
 	return v.key
 }
 
-// Line is the line the value stands on.
-func (v *Value) Line() int { return sort.SearchInts(v.doc.lines, v.place().from+1) }
+// line is the line the value stands on.
+func (v *Value) line() int { return sort.SearchInts(v.doc.lines, v.place().from+1) }
 
 // Error reports that the value is wrong. The hint says what to do; it may be empty.
 func (v *Value) Error(hint, format string, args ...any) {

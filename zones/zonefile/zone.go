@@ -44,6 +44,7 @@ const (
 // A zone is one file on its way to a Source.
 type zone struct {
 	doc        *Doc
+	others     []*Doc // that templates come from
 	opt        Options
 	root       *Table
 	src        *zones.Source
@@ -66,7 +67,7 @@ type placedWatch struct {
 
 // readZone reads one zone file.
 func readZone(d *Doc, opt Options) *zone {
-	z := &zone{doc: d, opt: opt, root: d.Root(zoneKeys), src: &zones.Source{File: d.Path}, ttl: defaultTTL,
+	z := &zone{doc: d, others: opt.Templates.docs(), opt: opt, root: d.Root(zoneKeys), src: &zones.Source{File: d.Path}, ttl: defaultTTL,
 		names: map[string]*Value{}, byName: map[zones.Name]*owner{}, poolByName: map[string]*pool{}}
 	if z.root == nil {
 		return nil
@@ -123,7 +124,7 @@ func (z *zone) readNS() {
 		return
 	}
 	if set := apex.set(typeNS); set != nil {
-		set.at.KeyError("keep one of the two", "the nameservers are in `ns` already, in line %d", v.Line())
+		set.at.KeyError("keep one of the two", "the nameservers are in `ns` already, in line %d", v.line())
 		return
 	}
 	apex = z.owner(z.src.Origin, v)
@@ -179,7 +180,7 @@ func (z *zone) addAddress(o *owner, item *Value) {
 	}
 	set := o.set(addr.rrtype())
 	if set != nil && !set.fromNS {
-		item.Error("keep one of the two", "%s of %s is in the records already, in line %d", FormatType(set.Type), o.text(z), set.at.Line())
+		item.Error("keep one of the two", "%s of %s is in the records already, in line %d", FormatType(set.Type), o.text(z), set.at.line())
 		return
 	}
 	if set == nil {
@@ -245,30 +246,20 @@ func (z *zone) readTests() {
 
 // errorCount counts the errors found so far, those in templates included.
 func (z *zone) errorCount() int {
-	n := z.doc.problems.Errors()
-	for d := range z.otherDocs() {
-		n += d.problems.Errors()
+	n := z.doc.errors
+	for _, d := range z.others {
+		n += d.errors
 	}
 	return n
 }
 
 func (z *zone) hasErrors() bool { return z.errorCount() > 0 }
 
-func (z *zone) otherDocs() map[*Doc]bool {
-	docs := map[*Doc]bool{}
-	for _, t := range z.opt.Templates {
-		if t.doc != z.doc {
-			docs[t.doc] = true
-		}
-	}
-	return docs
-}
-
 // fresh reports whether a name is new among its kind, and an error if not.
 func (z *zone) fresh(kind, name string, at *Value) bool {
 	key := kind + " " + strings.ToLower(name)
 	if first := z.names[key]; first != nil {
-		at.KeyError("", "%s %q is there twice: see line %d", kind, name, first.Line())
+		at.KeyError("", "%s %q is there twice: see line %d", kind, name, first.line())
 		return false
 	}
 	z.names[key] = at
