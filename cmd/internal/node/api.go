@@ -63,11 +63,11 @@ type ConfigState struct {
 
 // ZoneState is a zone in short.
 type ZoneState struct {
-	Zone    string `json:"zone"`
-	File    string `json:"file,omitempty"`
-	Serial  uint32 `json:"serial"`
-	Records int    `json:"records"`
-	Pools   int    `json:"pools"`
+	Zone   string `json:"zone"`
+	File   string `json:"file,omitempty"`
+	Serial uint32 `json:"serial"`
+	Names  int    `json:"names"` // owner names, empty non-terminals included
+	Pools  int    `json:"pools"`
 }
 
 // PoolState is a pool, what it serves and why.
@@ -195,6 +195,7 @@ type Events struct {
 // Reload is POST /api/v1/reload and GET /api/v1/plan.
 type Reload struct {
 	Schema       int      `json:"schema"`
+	Valid        bool     `json:"valid"` // no errors in the files
 	Applied      bool     `json:"applied"`
 	Problems     string   `json:"problems"` // the report, as `check` prints it
 	Changes      []string `json:"changes"`  // in configuration

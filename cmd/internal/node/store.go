@@ -16,21 +16,15 @@ import (
 	"vitalns/checks"
 )
 
-// Saved is what a node keeps over a restart. Ages and remaining times hold at Time, the node's own wall
-// clock when it was saved; they are re-based on loading by what that clock says has passed since, and by
-// nothing when it went backwards.
+// Saved is what a node keeps over a restart. Ages and remaining times in Registers hold at Time, by the
+// node's own wall clock.
 type Saved struct {
 	Time        time.Time         `json:"time"`
 	Incarnation uint64            `json:"incarnation"`
-	Registers   []checks.Register `json:"registers"` // kinds with many writers
-	Reached     []SavedVerdict    `json:"reached"`
-}
-
-// A SavedVerdict is the verdict last reached by votes on one target.
-type SavedVerdict struct {
-	Target string        `json:"target"` // Target.Key
-	State  checks.State  `json:"state"`
-	Age    time.Duration `json:"age"` // since the verdict was last confirmed by votes
+	Registers   []checks.Register `json:"registers"` // of Ledger.Saved
+	// Served are the targets behind each served address, by its key: a probe that is changed while the
+	// node is off inherits the verdict of the one before it.
+	Served map[string][]string `json:"served"`
 }
 
 // A Store keeps a node's state. Load returns the zero Saved when there is none; an error from it means
@@ -161,31 +155,3 @@ func decodeSaved(raw []byte) (Saved, error) {
 	}
 	return s, nil
 }
-
-// rebase ages what was saved by the wall clock's time since; a clock that went backwards counts as no
-// time, and makes verdicts old, for their age cannot be known.
-func rebase(s Saved, now time.Time) Saved {
-	off := now.Sub(s.Time.Round(0))
-	backwards := off < 0
-	off = max(off, 0)
-	for i := range s.Registers {
-		r := &s.Registers[i]
-		r.Age += off
-		if r.Left > 0 {
-			r.Left = max(r.Left-off, 1) // 1 ns: expires at once, not never
-		}
-	}
-	for i := range s.Reached {
-		s.Reached[i].Age += off
-		if backwards {
-			s.Reached[i].Age = oldVerdict
-		}
-	}
-	return s
-}
-
-// youngVerdict is how old a verdict on disk may be to count before start_grace has run out.
-const youngVerdict = 60 * time.Second
-
-// oldVerdict is the age given to a verdict whose age cannot be known.
-const oldVerdict = 365 * 24 * time.Hour

@@ -1,0 +1,49 @@
+package node
+
+import (
+	"net/netip"
+	"strings"
+
+	"github.com/miekg/dns"
+
+	"vitalns/zones"
+)
+
+// Explain walks from a question to its answer. An empty type is A; an empty from is no client that a rule
+// names.
+func (n *Node) Explain(name, qtype, from string) (zones.Explanation, error) {
+	qname, err := zones.ParseName(name)
+	if err != nil {
+		return zones.Explanation{}, badRequest("", "name %q: %v", name, err)
+	}
+	q := zones.Question{Name: qname, Type: dns.TypeA}
+	if qtype != "" {
+		t, ok := dns.StringToType[strings.ToUpper(qtype)]
+		if !ok {
+			return zones.Explanation{}, badRequest("", "%q is no record type", qtype)
+		}
+		q.Type = t
+	}
+	if from != "" {
+		addr, err := netip.ParseAddr(from)
+		if prefix, perr := netip.ParsePrefix(from); err != nil && perr == nil {
+			addr, err = prefix.Addr(), nil
+		}
+		if err != nil {
+			return zones.Explanation{}, badRequest("an address, as 192.0.2.7, or a prefix", "from %q is no address", from)
+		}
+		q.Client = addr
+	}
+	table, snap := n.table.Load(), n.snapshot.Load()
+	if table == nil {
+		return zones.Explanation{}, &refusal{code: 503, text: "not started yet"}
+	}
+	return zones.Explain(table, snap, q), nil
+}
+
+// oneLine explains in one line, for `dig CH TXT NAME`; "" for a name that is not served.
+func (n *Node) oneLine(name zones.Name) string {
+	return zones.Explain(n.table.Load(), n.snapshot.Load(), zones.Question{Name: name, Type: dns.TypeA}).Line()
+}
+
+func typeText(t uint16) string { return dns.Type(t).String() }

@@ -1,0 +1,176 @@
+package node
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"syscall"
+
+	"vitalns/checks"
+	"vitalns/checks/probe"
+	"vitalns/zones"
+	"vitalns/zones/zonefile"
+)
+
+// maxFile bounds a configuration file; a larger one is refused.
+const maxFile = 256 << 20
+
+// A Loader reads the configuration: `run`, `check`, `reload` and `plan` load the same way.
+type Loader struct {
+	Path  string   // of the node file; "": none
+	Zones []string // files named on the command line
+	Env   *probe.Env
+}
+
+// Loaded is a configuration as it was read. With errors among the problems nothing else in it is to be
+// used.
+type Loaded struct {
+	File     *File // defaults where there is no node file
+	Sources  []*zones.Source
+	Set      *zones.Set
+	Problems zonefile.Problems
+	Digest   checks.Digest // of what the zones hold and how it is judged
+}
+
+// Hex is the digest as people see it.
+func (l Loaded) Hex() string { return digestText(l.Digest) }
+
+func digestText(d checks.Digest) string {
+	var b [8]byte
+	binary.BigEndian.PutUint64(b[:], uint64(d))
+	return hex.EncodeToString(b[:4])
+}
+
+// Watches are the watches of all zones.
+func (l Loaded) Watches() []checks.Watch {
+	var all []checks.Watch
+	for _, s := range l.Sources {
+		all = append(all, s.Watches...)
+	}
+	return all
+}
+
+// Load reads and checks all files.
+func (ld Loader) Load() Loaded {
+	f, problems, order := ld.file()
+	l := Loaded{File: f}
+	var files []zonefile.File
+	paths, globs := zonePaths(f, ld.Zones)
+	problems = append(problems, globs...)
+	for _, path := range paths {
+		order = append(order, path)
+		text, err := readFile(path)
+		if err != nil {
+			problems = append(problems, zonefile.Problem{File: path, Text: fileError(err), Hint: fileHint(err)})
+			continue
+		}
+		files = append(files, zonefile.File{Path: path, Text: text})
+	}
+	nodes := 1
+	if f.Cluster != nil {
+		nodes = f.Cluster.Nodes
+	}
+	sources, found := zonefile.Load(files, zonefile.Options{Env: ld.Env, Templates: f.Checks, ReadFile: readFile, Nodes: nodes, Cluster: f.Cluster != nil})
+	l.Problems = append(problems, found...).Sort(order)
+	if l.Problems.Errors() > 0 {
+		return l
+	}
+	set, err := zones.Compile(sources)
+	if err != nil {
+		l.Problems = append(l.Problems, zonefile.Problem{Text: err.Error()})
+		return l
+	}
+	l.Sources, l.Set, l.Digest = sources, set, contentDigest(sources)
+	return l
+}
+
+// file reads the node file, or makes one of defaults.
+func (ld Loader) file() (*File, zonefile.Problems, []string) {
+	if ld.Path == "" {
+		f, _ := ParseFile("", nil)
+		f.StateDir, f.Control = "", UserSocket()
+		return f, nil, nil
+	}
+	text, err := readFile(ld.Path)
+	if err != nil {
+		f, _ := ParseFile("", nil)
+		return f, zonefile.Problems{{File: ld.Path, Text: fileError(err), Hint: fileHint(err)}}, []string{ld.Path}
+	}
+	f, problems := ParseFile(ld.Path, text)
+	return f, problems, []string{ld.Path}
+}
+
+// zonePaths are the files that the patterns of the node file match, and those named on the command line,
+// each once.
+func zonePaths(f *File, named []string) ([]string, zonefile.Problems) {
+	var paths []string
+	var problems zonefile.Problems
+	for _, pattern := range f.Zones {
+		found, err := filepath.Glob(pattern)
+		switch {
+		case err != nil:
+			problems = append(problems, zonefile.Problem{File: f.Path, Text: fmt.Sprintf("zones: pattern %q: %v", pattern, err)})
+		case len(found) == 0:
+			problems = append(problems, zonefile.Problem{File: f.Path, Severity: zonefile.Warning,
+				Text: fmt.Sprintf("zones: pattern %q matches no file", pattern)})
+		}
+		slices.Sort(found)
+		paths = append(paths, found...)
+	}
+	paths = append(paths, named...)
+	seen := map[string]bool{}
+	return slices.DeleteFunc(paths, func(p string) bool {
+		again := seen[filepath.Clean(p)]
+		seen[filepath.Clean(p)] = true
+		return again
+	}), problems
+}
+
+func readFile(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if info.Size() > maxFile {
+		return nil, fmt.Errorf("%d bytes are more than %d", info.Size(), maxFile)
+	}
+	return os.ReadFile(path)
+}
+
+// fileError is an error of the file system without the path, which stands before it.
+func fileError(err error) string {
+	var perr *fs.PathError
+	if errors.As(err, &perr) {
+		return fmt.Sprintf("cannot be read: %v", perr.Err)
+	}
+	return "cannot be read: " + err.Error()
+}
+
+func fileHint(err error) string {
+	switch {
+	case errors.Is(err, fs.ErrPermission):
+		return "the user that runs vitalns must be able to read it"
+	case errors.Is(err, syscall.EISDIR):
+		return "name the files in it, as DIR/*.toml"
+	}
+	return ""
+}
+
+// contentDigest is equal on nodes that serve the same zones.
+func contentDigest(sources []*zones.Source) checks.Digest {
+	h := sha256.New()
+	sorted := slices.Clone(sources)
+	slices.SortFunc(sorted, func(a, b *zones.Source) int { return cmp.Compare(a.Origin, b.Origin) })
+	for _, s := range sorted {
+		h.Write([]byte(s.Origin))
+		h.Write(s.Content[:])
+	}
+	return checks.Digest(binary.BigEndian.Uint64(h.Sum(nil)))
+}

@@ -1,0 +1,266 @@
+package node
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"vitalns/checks"
+	"vitalns/gossip"
+	"vitalns/zones"
+)
+
+// Run starts the node and serves until ctx is done, then drains and saves. It returns nil after a clean
+// stop, and an error that says what could not be started.
+func (n *Node) Run(ctx context.Context) error {
+	if err := n.start(time.Now()); err != nil {
+		return err
+	}
+	close(n.begun)
+	// What is still said while the parts stop is heard: the saver stops last, the loop before it.
+	saving, stopSaving := context.WithCancel(context.WithoutCancel(ctx))
+	looping, stopLooping := context.WithCancel(context.WithoutCancel(ctx))
+	var last errgroup.Group
+	last.Go(func() error { n.saver.run(saving); return nil })
+	var loop errgroup.Group
+	g, ctx := errgroup.WithContext(ctx)
+	loop.Go(func() error { return n.loop(looping) })
+	g.Go(func() error { return n.runner.Run(ctx) })
+	if n.mesh != nil {
+		g.Go(func() error { return n.mesh.Run(ctx, n.deliver) })
+	}
+	g.Go(func() error { return n.serve(ctx) })
+	g.Go(func() error {
+		select {
+		case <-ctx.Done():
+			return nil
+		case err := <-n.failed:
+			return err
+		}
+	})
+	err := g.Wait()
+	stopLooping()
+	_ = loop.Wait() // the loop gives no error of its own
+	stopSaving()
+	_ = last.Wait() // nor does the saver
+	return err
+}
+
+// deliver is called from the mesh's goroutine.
+func (n *Node) deliver(m gossip.Message) {
+	select {
+	case n.inbox <- m:
+	default:
+		n.counters.inboxDropped.Add(1)
+	}
+}
+
+// serve opens the DNS listeners once the node is ready.
+func (n *Node) serve(ctx context.Context) error {
+	select {
+	case <-n.ready:
+	case <-ctx.Done():
+		return nil
+	}
+	if n.world.Listen == nil {
+		return nil
+	}
+	server, err := n.listen()
+	if err != nil {
+		return err
+	}
+	n.server.Store(&server)
+	for _, addr := range server.Addrs() {
+		n.log.Info("answering", "address", addr)
+	}
+	return server.Serve(ctx)
+}
+
+func (n *Node) listen() (Server, error) {
+	return n.world.Listen(Answers{Table: n.table.Load, Explain: n.oneLine})
+}
+
+// loop owns the ledger and does every swap of the table.
+func (n *Node) loop(ctx context.Context) error {
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			n.saver.save(n.saved(time.Now()), nil)
+			return nil
+		case f := <-n.commands:
+			f(time.Now())
+		case m := <-n.inbox:
+			n.hear(m, time.Now())
+		case <-n.observed.signal:
+		case <-timer.C:
+		}
+		now := time.Now()
+		n.notice(now)
+		n.drain(now)
+		n.settle(now)
+		timer.Reset(n.untilNext(now))
+	}
+}
+
+// maxDrain bounds how many messages one turn takes before it publishes what follows from them.
+const maxDrain = 256
+
+// drain takes what else has arrived, so that what came together is judged together.
+func (n *Node) drain(now time.Time) {
+	n.observed.take(func(t checks.Target, o checks.Observation) { n.ledger.Observe(t, o, now) })
+	for range maxDrain {
+		select {
+		case m := <-n.inbox:
+			n.hear(m, now)
+		default:
+			n.ledger.Tick(now)
+			return
+		}
+	}
+	n.ledger.Tick(now)
+}
+
+// notice tells the ledger of a suspend: the loop woke far later than it meant to, by a clock that goes on
+// meanwhile.
+func (n *Node) notice(now time.Time) {
+	if n.world.Boot == nil {
+		return
+	}
+	if at := n.world.Boot(); n.wakeAt != 0 && at > n.wakeAt+n.cfg.voteExpiry() {
+		n.log.Warn("woke late: suspended or starved", "late", at-n.wakeAt)
+		n.events.add(now, Event{Kind: "node", Text: fmt.Sprintf("woke %s late: own observations start anew, answers stay meanwhile", (at - n.wakeAt).Round(time.Second))})
+		n.ledger.Woke(now)
+	}
+}
+
+// hear takes one message of a peer.
+func (n *Node) hear(m gossip.Message, now time.Time) {
+	switch {
+	case m.Heartbeat != nil:
+		n.ledger.Hear(*m.Heartbeat, now)
+		n.heedWheel(*m.Heartbeat, now)
+	case m.Pull != nil:
+		owner, incarnation, rs := n.ledger.Answer(*m.Pull, now)
+		n.mesh.Reply(m.From, gossip.State{Owner: owner, Incarnation: incarnation, Registers: rs})
+	case m.State != nil:
+		n.ledger.Full(m.From, m.State.Owner, m.State.Incarnation, m.State.Registers, now)
+	case m.Conflict != nil:
+		n.alarm(fmt.Sprintf("two nodes have the name %q: %s and %s", m.Conflict.Node, m.Conflict.Addr, m.Conflict.Other), now)
+	default:
+		n.ledger.Merge(m.Registers, now)
+	}
+}
+
+// maxRounds bounds how often one turn judges anew because judging wrote registers (a choice, a last-good,
+// a serial): each round settles one level of a chain of pools, and what is left waits for the next turn.
+const maxRounds = 8
+
+// settle does all that follows from the ledger as it is now: answers first, then the news for others,
+// then the disk.
+func (n *Node) settle(now time.Time) {
+	for range maxRounds {
+		if !n.judge(now) {
+			break
+		}
+	}
+	n.act(n.ledger.Ready(now), now)
+	n.place()
+	n.readiness(now)
+}
+
+// judge swaps the table if the news changes it and puts the registers that the new table asks for into
+// the ledger. It reports whether there may be more to do.
+func (n *Node) judge(now time.Time) (again bool) {
+	snap, changes := n.ledger.Verdicts(now)
+	n.snapshot.Store(snap)
+	last := n.table.Load()
+	touched := append(last.Set().Touched(changes), last.Due(now)...)
+	next := last
+	if changes.Any() || len(touched) > 0 {
+		next = zones.Resolve(last, snap, touched)
+		n.table.Store(next)
+		n.report(next, touched, changes.Targets, now)
+	}
+	writes := zones.Writes(next, snap)
+	if n.serialsDue && n.ledger.Exchanged() {
+		n.serialsDue = false
+		writes = append(writes, zones.SerialWrites(next.Set(), snap)...)
+	}
+	for _, r := range writes {
+		again = n.ledger.Put(r, now) || again
+	}
+	return again
+}
+
+// act sends and does what the ledger asks for.
+func (n *Node) act(ready checks.Ready, now time.Time) {
+	if ready.Outbid != 0 {
+		n.incarnation = ready.Outbid
+		if err := n.world.Store.Save(n.saved(now)); err != nil {
+			n.counters.stateErrors.Add(1)
+			n.log.Error("incarnation is not saved", "error", err)
+		}
+	}
+	if n.mesh != nil {
+		n.send(ready, now)
+	}
+	for _, t := range ready.Hints {
+		n.runner.Hint(t)
+	}
+	if ready.Reset {
+		n.runner.Reset()
+	}
+	for _, a := range ready.Alarms {
+		n.alarm(a, now)
+	}
+	if ready.Persist || now.Sub(n.savedAt) > saveEvery {
+		n.savedAt = now
+		n.saver.save(n.saved(now), nil)
+	}
+	if d := ready.Duplicate; d != nil && d.Fatal {
+		select {
+		case n.failed <- n.duplicate():
+		default: // said already
+		}
+	}
+}
+
+func (n *Node) send(ready checks.Ready, now time.Time) {
+	if len(ready.Publish) > 0 {
+		n.mesh.Publish(ready.Publish)
+	}
+	if ready.Heartbeat != nil {
+		h := *ready.Heartbeat
+		h.Wheel = now.Sub(n.wheel)
+		n.mesh.Beat(h)
+		if h.All != n.local { // what a joiner is handed
+			n.local = h.All
+			n.mesh.SetLocal(n.ledger.All(now), now)
+		}
+	}
+	for _, p := range ready.Pulls {
+		n.mesh.Pull(p)
+	}
+}
+
+// saveEvery is how often verdicts go to disk when nothing else asks for it.
+const saveEvery = 10 * time.Second
+
+// untilNext is how long the loop may sleep if nothing is heard.
+func (n *Node) untilNext(now time.Time) time.Duration {
+	next := now.Add(time.Second)
+	for _, at := range []time.Time{n.ledger.NextExpiry(), zones.NextChange(n.table.Load())} {
+		if !at.IsZero() && at.Before(next) {
+			next = at
+		}
+	}
+	d := max(next.Sub(now), time.Millisecond)
+	if n.world.Boot != nil {
+		n.wakeAt = n.world.Boot() + d
+	}
+	return d
+}

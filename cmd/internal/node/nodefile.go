@@ -1,0 +1,239 @@
+package node
+
+import (
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"time"
+
+	"vitalns/zones/zonefile"
+)
+
+// A File is a node file, read and checked: what DESIGN section 5 has. Its paths are usable as they are.
+type File struct {
+	Path       string
+	Node, Site string
+	Zones      []string // patterns
+	StateDir   string
+	StartGrace time.Duration
+
+	Listen   []string
+	UDPSize  int
+	Lameduck time.Duration
+
+	HTTP      string
+	TokenFile string
+	Control   string
+
+	Source   []netip.Addr
+	Resolver string
+
+	Cluster *FileCluster // nil: a lone node
+
+	LogLevel, LogFormat string
+
+	Checks zonefile.Templates // templates for `extends` in any zone
+}
+
+// FileCluster is the [cluster] of a node file.
+type FileCluster struct {
+	Bind       string
+	Join       []string
+	Nodes      int
+	Name       string
+	KeyFile    string
+	VoteExpiry time.Duration
+}
+
+// Defaults of a node file. A lone `vitalns run ZONE.toml` listens on ports that need no privilege.
+const (
+	defaultStartGrace = 5 * time.Second
+	defaultUDPSize    = 1232 // DNS flag day 2020
+	defaultHTTP       = "127.0.0.1:8053"
+	defaultDNS        = "127.0.0.1:5300"
+	defaultStateDir   = "/var/lib/vitalns"
+)
+
+var (
+	fileKeys = zonefile.Keys{
+		Names: []string{"node", "site", "zones", "state_dir", "start_grace", "dns", "http", "control", "probe", "cluster", "log", "checks", "geo"},
+		Foreign: map[string]string{"name": "node", "hostname": "node", "id": "node", "location": "site", "region": "site", "statedir": "state_dir",
+			"gossip": "cluster", "listen": "dns", "logging": "log", "admin": "http", "api": "http"},
+	}
+	dnsKeys     = zonefile.Keys{Names: []string{"listen", "udp_size", "lameduck"}}
+	httpKeys    = zonefile.Keys{Names: []string{"listen", "token_file"}}
+	controlKeys = zonefile.Keys{Names: []string{"socket"}}
+	probeKeys   = zonefile.Keys{Names: []string{"source", "resolver"}}
+	clusterKeys = zonefile.Keys{Names: []string{"bind", "join", "nodes", "name", "key_file", "vote_expiry"},
+		Foreign: map[string]string{"seeds": "join", "peers": "join", "size": "nodes", "expected": "nodes", "key": "key_file", "secret": "key_file"}}
+	logKeys = zonefile.Keys{Names: []string{"level", "format"}}
+)
+
+// ParseFile reads a node file. What is wrong with it is in the problems; with errors among them the File
+// is not to be used.
+func ParseFile(path string, text []byte) (*File, zonefile.Problems) {
+	doc := zonefile.Parse(zonefile.File{Path: path, Text: text})
+	root := doc.Root(fileKeys)
+	f := &File{Path: path, StateDir: defaultStateDir, StartGrace: defaultStartGrace, Listen: []string{defaultDNS},
+		UDPSize: defaultUDPSize, HTTP: defaultHTTP, Control: SystemSocket, LogLevel: "info", LogFormat: "text"}
+	if v := root.Get("geo"); v != nil {
+		v.KeyError("leave it out: pools can be chosen by `subnets` today", "[geo] is not supported in this version")
+	}
+	if root.Get("node").Text(&f.Node) && !nodeName(f.Node) {
+		root.Get("node").Error("letters, digits, dots, hyphens and underscores, at most 63 of them", "%q is no name for a node", f.Node)
+	}
+	root.Get("site").Text(&f.Site)
+	root.Get("zones").Texts(&f.Zones)
+	root.Get("state_dir").Text(&f.StateDir)
+	root.Get("start_grace").Duration(&f.StartGrace, 0, time.Hour)
+	f.parseDNS(root.Get("dns").Table("[dns]", dnsKeys))
+	f.parseHTTP(root)
+	f.parseProbe(root.Get("probe").Table("[probe]", probeKeys))
+	if v := root.Get("cluster"); v != nil {
+		f.parseCluster(v.Table("[cluster]", clusterKeys))
+	}
+	if l := root.Get("log").Table("[log]", logKeys); l != nil {
+		l.Get("level").Word(&f.LogLevel, "debug", "info", "warn", "error")
+		l.Get("format").Word(&f.LogFormat, "text", "json")
+	}
+	f.Checks = zonefile.ReadTemplates(root.Get("checks"))
+	f.finish()
+	return f, doc.Problems()
+}
+
+func (f *File) parseDNS(t *zonefile.Table) {
+	if t == nil {
+		return
+	}
+	if v := t.Get("listen"); v.Texts(&f.Listen) {
+		for _, item := range v.List() {
+			address(item)
+		}
+	}
+	t.Get("udp_size").Int(&f.UDPSize, 512, 4096)
+	t.Get("lameduck").Duration(&f.Lameduck, 0, 10*time.Minute)
+}
+
+func (f *File) parseHTTP(root *zonefile.Table) {
+	if t := root.Get("http").Table("[http]", httpKeys); t != nil {
+		if v := t.Get("listen"); v.Text(&f.HTTP) {
+			address(v)
+		}
+		t.Get("token_file").Text(&f.TokenFile)
+	}
+	if t := root.Get("control").Table("[control]", controlKeys); t != nil {
+		t.Get("socket").Text(&f.Control)
+	}
+}
+
+func (f *File) parseProbe(t *zonefile.Table) {
+	if t == nil {
+		return
+	}
+	for _, v := range t.Get("source").List() {
+		var a netip.Addr
+		if v.Addr(&a) {
+			f.Source = append(f.Source, a)
+		}
+	}
+	if v := t.Get("resolver"); v.Text(&f.Resolver) {
+		address(v)
+	}
+}
+
+func (f *File) parseCluster(t *zonefile.Table) {
+	if t == nil {
+		return
+	}
+	c := &FileCluster{Name: defaultClusterName, Nodes: 1, VoteExpiry: defaultVoteExpiry}
+	f.Cluster = c
+	if v := t.Get("bind"); v == nil {
+		t.Error("write bind = \"ADDRESS:7946\", an address that the other nodes can reach", "`bind` is missing")
+	} else if v.Text(&c.Bind) {
+		address(v)
+	}
+	if v := t.Get("join"); v.Texts(&c.Join) {
+		for _, item := range v.List() {
+			address(item)
+		}
+	}
+	t.Get("nodes").Int(&c.Nodes, 1, 1000)
+	if t.Get("nodes") == nil && len(c.Join) > 0 {
+		c.Nodes = len(c.Join) + 1
+	}
+	t.Get("name").Text(&c.Name)
+	t.Get("key_file").Text(&c.KeyFile)
+	t.Get("vote_expiry").Duration(&c.VoteExpiry, 2*time.Second, time.Minute)
+	if c.Nodes == 2 {
+		t.Warn("run a third node, if only one that checks ([dns] listen = [])", "of two nodes one alone is no majority: a target is down only when both say so")
+	}
+}
+
+// finish makes relative paths relative to the file.
+func (f *File) finish() {
+	dir := filepath.Dir(f.Path)
+	for i, z := range f.Zones {
+		f.Zones[i] = under(dir, z)
+	}
+	f.StateDir = under(dir, f.StateDir)
+	f.Control = under(dir, f.Control)
+	f.TokenFile = under(dir, f.TokenFile)
+	if f.Cluster != nil {
+		f.Cluster.KeyFile = under(dir, f.Cluster.KeyFile)
+	}
+}
+
+func under(dir, path string) string {
+	if path == "" || filepath.IsAbs(path) {
+		return path
+	}
+	return filepath.Join(dir, path)
+}
+
+const defaultClusterName = "vitalns"
+
+// address reports a value that is no HOST:PORT.
+func address(v *zonefile.Value) {
+	var s string
+	if !v.Text(&s) {
+		return
+	}
+	_, port, err := net.SplitHostPort(s) // the host: whoever binds or dials it says what is wrong with it
+	if err != nil {
+		hint := fmt.Sprintf("write \"%s:PORT\"", s)
+		if a, perr := netip.ParseAddr(s); perr == nil && a.Is6() {
+			hint = fmt.Sprintf("write \"[%s]:PORT\"", s)
+		}
+		v.Error(hint, "%q is no address with a port", s)
+		return
+	}
+	if _, err := net.LookupPort("tcp", port); err != nil {
+		v.Error("", "%q: %q is no port", s, port)
+	}
+}
+
+// nodeName reports whether s can name a node: it stands in logs, labels and User-Agent.
+func nodeName(s string) bool {
+	if s == "" || len(s) > 63 {
+		return false
+	}
+	for _, r := range s {
+		switch {
+		case 'a' <= r && r <= 'z', 'A' <= r && r <= 'Z', '0' <= r && r <= '9', r == '.', r == '-', r == '_':
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// hostName is the default name of a node.
+func hostName() string {
+	name, err := os.Hostname()
+	if err != nil || !nodeName(name) {
+		return "vitalns"
+	}
+	return name
+}

@@ -1,0 +1,123 @@
+package node
+
+import (
+	"errors"
+	"fmt"
+	"time"
+
+	"vitalns/checks"
+	"vitalns/checks/runner"
+	"vitalns/gossip"
+	"vitalns/zones"
+)
+
+// start makes the parts from what is on disk and what was loaded. The incarnation is saved before the
+// first message leaves.
+func (n *Node) start(now time.Time) error {
+	saved, err := n.world.Store.Load()
+	if err != nil {
+		n.counters.stateErrors.Add(1)
+		n.log.Error("state is not used; serving goes on", "error", err)
+		n.events.add(now, Event{Kind: "node", Text: err.Error()})
+	}
+	n.started, n.wheel, n.loadedAt, n.savedAt = now, now, now, now
+	n.counters.reloaded(now, true)
+	// It is greater than any before it, whichever of the disk and the clock can be trusted.
+	n.incarnation = max(saved.Incarnation+1, uint64(max(now.UnixMilli(), 0)))
+	n.ledger = checks.NewLedger(checks.LedgerConfig{
+		Node: n.cfg.Node, Incarnation: n.incarnation, Instance: n.world.Seed | 1,
+		VoteExpiry: n.cfg.voteExpiry(), StartGrace: n.cfg.StartGrace, Nodes: n.cfg.nodes(),
+		Joining: n.cfg.Cluster != nil && len(n.cfg.Cluster.Join) > 0,
+	}, now)
+	n.ledger.Restore(saved.Registers, now.Round(0).Sub(saved.Time), now)
+	n.runner = runner.New(runner.Config{Seed: n.world.Seed, Logger: n.log, History: n.historyOf, Observe: n.observed.put})
+	n.adopt(loadServed(saved.Served), now)
+	if err := n.world.Store.Save(n.saved(now)); err != nil {
+		n.counters.stateErrors.Add(1)
+		n.log.Error("state is not saved; serving goes on", "error", err)
+	}
+	if err := n.join(); err != nil {
+		return err
+	}
+	if n.world.Listen == nil {
+		return nil
+	}
+	// The listeners open when the node is ready; that they can is found out now.
+	server, err := n.listen()
+	if err == nil {
+		err = server.Close()
+	}
+	if err != nil && n.mesh != nil {
+		err = errors.Join(err, n.mesh.Close())
+	}
+	return err
+}
+
+// adopt puts what is loaded in place of what was served before, and makes its table.
+func (n *Node) adopt(before map[string][]checks.Target, now time.Time) {
+	inherit(n.ledger, before, servedTargets(n.loaded.Sources))
+	watches := n.loaded.Watches()
+	own := func(checks.Target) bool { return false }
+	if n.world.OwnHost != nil {
+		own = n.world.OwnHost()
+	}
+	n.ledger.Configure(watches, own, n.loaded.Digest, now)
+	n.ledger.Keep(n.loaded.Set.Holds, now)
+	snap, _ := n.ledger.Verdicts(now)
+	n.snapshot.Store(snap)
+	n.table.Store(zones.NewTable(n.loaded.Set, snap))
+	n.runner.Set(watches)
+	n.placed.valid, n.serialsDue = false, true
+}
+
+// join makes the mesh.
+func (n *Node) join() error {
+	c := n.cfg.Cluster
+	if c == nil {
+		return nil
+	}
+	mesh, err := gossip.New(gossip.Config{Node: n.cfg.Node, Bind: c.Bind, Join: c.Join, Label: c.Name, Keys: c.Keys, Meta: n.cfg.Meta,
+		Transport: n.world.Transport, Logger: n.log, Seed: n.world.Seed})
+	if err != nil {
+		return err
+	}
+	n.mesh = mesh
+	return nil
+}
+
+// historyOf is what is known of a target that the runner has no observation of: a verdict by fresh votes
+// (its own from before a restart among them), or a young one from disk. The runner calls it.
+func (n *Node) historyOf(t checks.Target) (checks.State, bool) {
+	state := n.snapshot.Load().Verdict(t).State
+	return state, state != checks.Unknown
+}
+
+// saved is what is to be on disk now.
+func (n *Node) saved(now time.Time) Saved {
+	return Saved{Time: now.Round(0), Incarnation: n.incarnation, Registers: n.ledger.Saved(now), Served: savedServed(servedTargets(n.loaded.Sources))}
+}
+
+// duplicate says that another node has this one's name, with both addresses.
+func (n *Node) duplicate() error {
+	other := "an address that is not known"
+	for _, m := range n.mesh.Members() {
+		if m.Name == n.cfg.Node && !m.Self {
+			other = m.Addr
+		}
+	}
+	return fmt.Errorf("two nodes have the name %q: this one at %s, and %s, which was there first: give one of them another `node` name", n.cfg.Node, n.mesh.Addr(), other)
+}
+
+func (c Config) voteExpiry() time.Duration {
+	if c.Cluster == nil || c.Cluster.VoteExpiry == 0 {
+		return defaultVoteExpiry
+	}
+	return c.Cluster.VoteExpiry
+}
+
+func (c Config) nodes() int {
+	if c.Cluster == nil {
+		return 1
+	}
+	return max(c.Cluster.Nodes, 1)
+}
