@@ -169,6 +169,16 @@ func appendNameText(out []byte, wire string) []byte {
 	return out
 }
 
+// labelTexts returns the labels of a name in wire form in presentation form.
+func labelTexts(wire string) []string {
+	var labels []string
+	for i := 0; i < len(wire) && wire[i] != 0; i += 1 + int(wire[i]) {
+		text := nameText(wire[i:i+1+int(wire[i])] + "\x00")
+		labels = append(labels, text[:len(text)-1])
+	}
+	return labels
+}
+
 // appendPrintable appends c as it is if it is printable ASCII from least on, else as \DDD.
 func appendPrintable(out []byte, c, least byte) []byte {
 	if c >= least && c < 0x7f {

@@ -1,0 +1,279 @@
+package zonefile
+
+import (
+	"bytes"
+	"encoding/binary"
+	"slices"
+	"strings"
+
+	"vitalns/zones"
+)
+
+const (
+	typeSIG = 24
+
+	maxTTL = 1<<31 - 1 // RFC 2181 §8
+	// arenaPiece is how much rdata is kept in one piece of memory.
+	arenaPiece = 64 << 10
+	// fewRecords is how many records of a set are compared one by one to find duplicates.
+	fewRecords = 8
+)
+
+// record reads OWNER [TTL] [CLASS] TYPE RDATA, with TTL and class in either order. blank says that the
+// line has no owner: it is that of the record before.
+func (f *masterFile) record(toks []token, blank bool) {
+	first := toks[0]
+	if !blank {
+		f.owner, toks = f.readOwner(first.text, first, f.note), toks[1:]
+	} else if f.owner == noOwner {
+		f.errorAt(first, "a record without an owner, and none before it")
+	}
+	if f.owner < 0 {
+		return
+	}
+	r, ok := f.readHead(toks, first)
+	if !ok {
+		return
+	}
+	f.add(r)
+}
+
+// A masterRecord is a record whose rdata is still text.
+type masterRecord struct {
+	typ    uint16
+	ttl    uint32
+	hasTTL bool
+	at     token // its type, for what is wrong with all of it
+	rdata  rdataReader
+	made   string // what the rdata was made for; "" where it stands in the file
+}
+
+// Owners that are no index. Records of the last two are skipped.
+const (
+	noOwner    = -1 - iota // none yet
+	unreadable             // reported
+	outside                // out of the zone: reported
+)
+
+// readOwner returns the index of an owner, or why there is none. at is where it stands, note where it is
+// from.
+func (f *masterFile) readOwner(text string, at token, note int32) int32 {
+	wire, err := nameScope{origin: f.origin}.appendName(f.name[:0], text)
+	if err != nil {
+		f.rdataProblem(err, at)
+		return unreadable
+	}
+	f.name = wire
+	lowerBytes(wire)
+	i, ok := f.index[zones.Name(wire)]
+	if ok {
+		return i
+	}
+	name, _, err := zones.NameFromWire(wire)
+	if err != nil {
+		f.errorAt(at, "%q: %v", text, err)
+		return unreadable
+	}
+	if !name.IsSubdomainOf(f.master.origin) {
+		f.warnAt(at, "%s is out of the zone and left out", name)
+		return outside
+	}
+	i = int32(len(f.owners))
+	f.index[name] = i
+	f.owners = append(f.owners, masterOwner{name: name, note: note})
+	return i
+}
+
+// readHead reads a record from the TTL on.
+func (f *masterFile) readHead(toks []token, at token) (r masterRecord, ok bool) {
+	var hasClass bool
+	for ; len(toks) > 0; toks = toks[1:] {
+		t := toks[0]
+		if t.quoted {
+			break
+		}
+		if !hasClass && isClass(t.text) {
+			if !strings.EqualFold(t.text, "IN") && !strings.EqualFold(t.text, "CLASS1") {
+				f.errorAt(t, "class %s: a zone is of class IN", t.text)
+				return r, false
+			}
+			hasClass = true
+			continue
+		}
+		if ttl, isTTL := parseSeconds(t.text); isTTL && !r.hasTTL {
+			r.ttl, r.hasTTL = f.limitTTL(ttl, t), true
+			continue
+		}
+		break
+	}
+	if len(toks) == 0 {
+		f.errorAt(at, "a record without a type")
+		return r, false
+	}
+	r.at = toks[0]
+	if r.typ, ok = parseAnyType(r.at.text); !ok || r.at.quoted {
+		f.problem(Error, r.at.off, r.at.len(), "unknown type "+cut(r.at.text), "a type without a name is written TYPEnnn, its data \\# LENGTH HEX")
+		return r, false
+	}
+	end := r.at.off + r.at.len()
+	if n := len(toks); n > 1 {
+		end = toks[n-1].off + toks[n-1].len()
+	}
+	r.rdata = rdataReader{toks: toks[1:], end: end, names: nameScope{origin: f.origin}}
+	return r, true
+}
+
+func isClass(s string) bool {
+	switch len(s) {
+	case 2:
+		return strings.EqualFold(s, "IN") || strings.EqualFold(s, "CH") || strings.EqualFold(s, "HS") || strings.EqualFold(s, "CS")
+	case 6, 7, 8, 9, 10:
+		return strings.EqualFold(s[:5], "CLASS") && strings.Trim(s[5:], "0123456789") == ""
+	}
+	return false
+}
+
+func (f *masterFile) limitTTL(ttl uint32, at token) uint32 {
+	if ttl > maxTTL {
+		f.warnAt(at, "TTL %d is more than %d and counts as 0 (RFC 2181)", ttl, maxTTL)
+		return 0
+	}
+	return ttl
+}
+
+// add reads the rdata of a record of the current owner and keeps it.
+func (f *masterFile) add(r masterRecord) bool {
+	if cap(f.arena)-len(f.arena) < arenaPiece/16 {
+		f.arena = make([]byte, 0, arenaPiece)
+	}
+	start := len(f.arena)
+	out, err := r.rdata.read(r.typ, f.arena)
+	if err != nil {
+		if r.made != "" {
+			err = &rdataError{Text: r.made + err.Error()}
+		}
+		f.rdataProblem(err, r.at)
+		return false
+	}
+	wire := out[start:len(out):len(out)]
+	ttl, ok := f.ttlOf(r, wire)
+	if !ok {
+		return false
+	}
+	owner := &f.owners[f.owner]
+	if f.last != owner.name {
+		f.last = owner.name
+		f.block++
+	}
+	if r.typ == typeSOA {
+		return f.addSOA(r, ttl, wire)
+	}
+	set := owner.set(r.typ, coveredBy(r.typ, wire))
+	switch {
+	case len(set.rdata) == 0:
+		set.ttl = ttl
+	case set.ttl == ttl:
+	case set.block == f.block:
+		f.warnAt(r.at, "TTL %d where the records of %s %s before it have %d: that is used", ttl, owner.name, FormatType(r.typ), set.ttl)
+	default:
+		f.warnAt(r.at, "TTL %d where the records of %s %s before it have %d: all get %d", ttl, owner.name, FormatType(r.typ), set.ttl, ttl)
+		set.ttl = ttl
+	}
+	set.block = f.block
+	if set.has(wire) {
+		f.warnAt(r.at, "this record of %s is there already", owner.name)
+		return true
+	}
+	f.arena = out
+	set.rdata = append(set.rdata, wire)
+	return true
+}
+
+// ttlOf returns the TTL that a record has or gets.
+func (f *masterFile) ttlOf(r masterRecord, wire []byte) (uint32, bool) {
+	t := &f.ttl
+	switch {
+	case r.hasTTL:
+		t.before, t.haveBefore = r.ttl, true
+		return r.ttl, true
+	case t.haveStandard:
+		t.before, t.haveBefore = t.standard, true
+		return t.standard, true
+	case t.haveBefore:
+		return t.before, true
+	case r.typ == typeSOA:
+		t.standard, t.haveStandard = min(binary.BigEndian.Uint32(wire[len(wire)-4:]), maxTTL), true
+		f.warnAt(r.at, "no TTL: the minimum of the SOA is used, %d", t.standard)
+		return t.standard, true
+	}
+	f.problem(Error, r.at.off, r.at.len(), "no TTL", "begin the file with $TTL")
+	return 0, false
+}
+
+func (f *masterFile) addSOA(r masterRecord, ttl uint32, wire []byte) bool {
+	if f.owners[f.owner].name != f.master.origin {
+		f.errorAt(r.at, "SOA at %s, not at the apex %s", f.owners[f.owner].name, f.master.origin)
+		return false
+	}
+	soa := parseSOA(wire)
+	soa.TTL = ttl
+	if f.soa != nil {
+		if *f.soa != soa {
+			f.errorAt(r.at, "a second SOA")
+			return false
+		}
+		f.warnAt(r.at, "the SOA is there already")
+		return true
+	}
+	f.soa = &soa
+	return true
+}
+
+func parseSOA(wire []byte) zones.SOA {
+	mname, n, _ := zones.NameFromWire(wire)
+	rname, m, _ := zones.NameFromWire(wire[n:])
+	u := func(i int) uint32 { return binary.BigEndian.Uint32(wire[n+m+4*i:]) }
+	return zones.SOA{MName: mname, RName: rname, Serial: u(0), Refresh: u(1), Retry: u(2), Expire: u(3), Minimum: u(4)}
+}
+
+// coveredBy returns the type that a signature covers, 0 for other records.
+func coveredBy(typ uint16, wire []byte) uint16 {
+	if typ == typeRRSIG || typ == typeSIG {
+		return binary.BigEndian.Uint16(wire)
+	}
+	return 0
+}
+
+func (o *masterOwner) set(typ, covered uint16) *masterSet {
+	for i := range o.sets {
+		if o.sets[i].typ == typ && o.sets[i].covered == covered {
+			return &o.sets[i]
+		}
+	}
+	o.sets = append(o.sets, masterSet{typ: typ, covered: covered})
+	return &o.sets[len(o.sets)-1]
+}
+
+// has reports whether the set holds rdata already, but for the case of names.
+func (s *masterSet) has(wire []byte) bool {
+	if len(s.rdata) == 0 {
+		return false
+	}
+	canonical := canonicalRdata(s.typ, wire)
+	if len(s.rdata) < fewRecords {
+		return slices.ContainsFunc(s.rdata, func(b []byte) bool {
+			return len(b) == len(wire) && bytes.Equal(canonicalRdata(s.typ, b), canonical)
+		})
+	}
+	if s.seen == nil {
+		s.seen = make(map[string]bool, 2*len(s.rdata))
+		for _, b := range s.rdata {
+			s.seen[string(canonicalRdata(s.typ, b))] = true
+		}
+	}
+	if s.seen[string(canonical)] {
+		return true
+	}
+	s.seen[string(canonical)] = true
+	return false
+}
