@@ -145,7 +145,7 @@ func TestStreamsAreBounded(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		time.Sleep(10 * time.Second)
+		time.Sleep(2 * time.Second)
 	})
 }
 
@@ -171,7 +171,7 @@ func TestStrangeMessages(t *testing.T) {
 		if err := <-done; err != nil {
 			t.Error(err)
 		}
-		time.Sleep(10 * time.Second)
+		time.Sleep(2 * time.Second)
 	})
 }
 

@@ -63,6 +63,13 @@ func (n *node) deliver(m gossip.Message) {
 	}
 }
 
+// look reads what was given to n under its lock.
+func look[T any](n *node, f func(*node) T) T {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return f(n)
+}
+
 // have returns when a register arrived.
 func (n *node) have(key string) (arrival, bool) {
 	n.mu.Lock()
@@ -152,7 +159,7 @@ func finish(t *testing.T, nodes ...*node) {
 		wg.Go(func() { n.close(t) })
 	}
 	wg.Wait()
-	time.Sleep(10 * time.Second)
+	time.Sleep(2 * time.Second)
 }
 
 // beat sends heartbeats of every node each second, as the ledgers' loops do, for d.

@@ -194,7 +194,8 @@ func (m *Mesh) Close() error { return m.wire.Shutdown() }
 
 // Run joins the cluster and takes part in it until ctx is done, then leaves it, closes the sockets and
 // returns nil. It is called once. deliver is called from this goroutine, with values nothing else holds;
-// while it takes its time messages queue up to a bound.
+// while it takes its time messages queue up to a bound. A ping of memberlist's that is under way may hold
+// a goroutine for a second after Run.
 func (m *Mesh) Run(ctx context.Context, deliver func(Message)) error {
 	list, err := memberlist.Create(m.memberlistConfig())
 	if err != nil {
@@ -257,7 +258,7 @@ func (m *Mesh) memberlistConfig() *memberlist.Config {
 	c.RetransmitMult = retransmitMult
 	c.GossipInterval = 200 * time.Millisecond
 	c.ProbeInterval, c.ProbeTimeout = time.Second, 500*time.Millisecond
-	c.AwarenessMaxMultiplier = 2
+	c.AwarenessMaxMultiplier = 1 // a longer interval would keep a probe, and so a goroutine, beyond the end of Run
 	c.SuspicionMult, c.SuspicionMaxTimeoutMult = 4, 3
 	c.GossipToTheDeadTime = 30 * time.Second
 	c.PushPullInterval = 30 * time.Second // membership only: a few hundred bytes

@@ -2,6 +2,7 @@ package gossip_test
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -148,8 +149,9 @@ func TestJoinCarriesState(t *testing.T) {
 		if !ok || got.Age != 70*time.Second || got.Left != time.Hour-10*time.Second {
 			t.Errorf("got %+v, %v", got, ok)
 		}
-		if len(second.states) == 0 || second.states[0].From != "a" || second.states[0].State.Owner != "" {
-			t.Errorf("got states %+v", second.states)
+		states := look(second, func(n *node) []gossip.Message { return slices.Clone(n.states) })
+		if len(states) == 0 || states[0].From != "a" || states[0].State.Owner != "" {
+			t.Errorf("got states %+v", states)
 		}
 		finish(t, first, second)
 	})
@@ -164,8 +166,9 @@ func TestPullReply(t *testing.T) {
 		beat(nodes, 3*time.Second)
 		nodes[0].mesh.Pull(checks.Pull{From: nameOf(1), Owner: nameOf(1)})
 		beat(nodes, time.Second)
-		if len(nodes[1].pulls) != 1 || nodes[1].pulls[0].From != nameOf(0) || nodes[1].pulls[0].Pull.Owner != nameOf(1) {
-			t.Fatalf("got pulls %+v", nodes[1].pulls)
+		pulls := look(nodes[1], func(n *node) []gossip.Message { return slices.Clone(n.pulls) })
+		if len(pulls) != 1 || pulls[0].From != nameOf(0) || pulls[0].Pull.Owner != nameOf(1) {
+			t.Fatalf("got pulls %+v", pulls)
 		}
 		streams := nodes[1].mesh.Stats().StreamsSent
 		nodes[1].mesh.Reply(nameOf(0), gossip.State{Owner: nameOf(1), Incarnation: 7, Registers: []checks.Register{register("one", 1)}})
@@ -208,8 +211,8 @@ func TestLargeAndMany(t *testing.T) {
 				t.Errorf("%s did not arrive", key)
 			}
 		}
-		if got := nodes[2].registers["large"].Payload; len(got) != checks.MaxPayload {
-			t.Errorf("a payload of %d bytes arrived", len(got))
+		if got, _ := nodes[2].have("large"); len(got.Payload) != checks.MaxPayload {
+			t.Errorf("a payload of %d bytes arrived", len(got.Payload))
 		}
 		finish(t, nodes...)
 	})
@@ -353,14 +356,15 @@ func TestDuplicateName(t *testing.T) {
 			addr, other string
 		}{{clone, addrOf(9), addrOf(2)}, {nodes[2], addrOf(2), addrOf(9)}, {nodes[0], addrOf(2), addrOf(9)}} {
 			want := gossip.Conflict{Node: nameOf(2), Addr: tt.addr, Other: tt.other}
-			if len(tt.n.conflicts) == 0 || tt.n.conflicts[0] != want {
-				t.Errorf("got conflicts %+v, want %+v", tt.n.conflicts, want)
+			conflicts := look(tt.n, func(n *node) []gossip.Conflict { return slices.Clone(n.conflicts) })
+			if len(conflicts) == 0 || conflicts[0] != want {
+				t.Errorf("got conflicts %+v, want %+v", conflicts, want)
 			}
 			if got, want := tt.n.member(t, nameOf(2)).Problem, "duplicate name: "+tt.other+" has it too"; got != want {
 				t.Errorf("got problem %q, want %q", got, want)
 			}
 		}
-		if got := nodes[2].beats[nameOf(2)].Instance; got != 77 {
+		if got := look(nodes[2], func(n *node) uint64 { return n.beats[nameOf(2)].Instance }); got != 77 {
 			t.Errorf("the first of the name heard instance %d, want 77", got)
 		}
 		if clone.counter(nameOf(2)) == 0 {

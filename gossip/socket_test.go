@@ -6,6 +6,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"vitalns/checks"
 	"vitalns/gossip"
 )
@@ -27,6 +29,11 @@ func wait(t *testing.T, what string, ok func() bool) {
 			t.Fatalf("waited in vain: %s", what)
 		}
 	}
+}
+
+// settle waits until memberlist's last pings are through, which may take a second after Run.
+func settle(t *testing.T) {
+	wait(t, "no goroutine is left", func() bool { return goleak.Find() == nil })
 }
 
 // Three nodes on loopback sockets with encryption: they meet, hear each other and leave. Ports are drawn.
@@ -57,6 +64,7 @@ func TestSockets(t *testing.T) {
 	wait(t, "the third has left", func() bool { return a.member(t, nameOf(2)).State == gossip.Left })
 	b.close(t)
 	a.close(t)
+	settle(t)
 }
 
 // Where a node listens that has another key, the members say so.
@@ -77,6 +85,7 @@ func TestSocketsWrongKey(t *testing.T) {
 	wait(t, "the other too", problem(a, "127.0.0.1"))
 	b.close(t)
 	a.close(t)
+	settle(t)
 }
 
 // A mesh that never runs gives its sockets back.
