@@ -42,7 +42,9 @@ type link struct {
 	members
 	need              int // members that have to be up for step 1
 	up, unknown, idle int // idle: drained but up
-	age               time.Duration
+	// age is for how long it has been fit, by members whose verdict is not stale; aged: they are enough.
+	age  time.Duration
+	aged bool
 }
 
 // fit reports whether the pool satisfies step 1.
@@ -65,7 +67,9 @@ func (sc *scene) link(place int) link {
 		switch l.states[i].whole.class {
 		case UpMember:
 			l.up++
-			ages = append(ages, l.states[i].whole.age)
+			if !l.states[i].whole.stale {
+				ages = append(ages, l.states[i].whole.age)
+			}
 		case UnknownMember:
 			l.unknown++
 		case DrainedButUp:
@@ -76,8 +80,8 @@ func (sc *scene) link(place int) link {
 		}
 	}
 	l.need = p.Pool.MinHealthy.of(asked)
-	if l.fit() {
-		l.age = oldest(ages, l.need)
+	if len(ages) >= l.need {
+		l.age, l.aged = oldest(ages, l.need), true
 	}
 	return l
 }
@@ -111,7 +115,7 @@ func (sc *scene) solve() solution {
 		s.inUse = sc.set.plans.placeOf(sc.plan, c)
 	}
 	s.back = sc.plan.Pool.Failback.due(s.inUse, func(k int) (time.Duration, bool) {
-		return s.links[k].age, s.links[k].fit()
+		return s.links[k].age, s.links[k].aged
 	})
 	s.step, s.place = sc.walk(&s)
 	l := &s.links[s.place]

@@ -200,10 +200,11 @@ func (m members) lastServed(f family, u use, names []string) (out inner, ok bool
 	return out, out.result == DrawnServe
 }
 
-// groupAge is how long a group has had a member of the best class; ok is false where it has none.
+// groupAge is how long a group has had a member that is up; ok is false where it has none, or stale
+// verdicts alone, whose age nobody knows.
 func (m members) groupAge(f family, g int) (age time.Duration, ok bool) {
 	for _, i := range m.groups[g].members {
-		if c := m.states[i].by[f]; c.class == UpMember {
+		if c := m.states[i].by[f]; c.class == UpMember && !c.stale {
 			age, ok = max(age, c.age), true
 		}
 	}

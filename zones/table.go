@@ -1,7 +1,6 @@
 package zones
 
 import (
-	"cmp"
 	"net/netip"
 	"slices"
 	"time"
@@ -74,25 +73,28 @@ func Resolve(last *Table, in *checks.Snapshot, changed []PoolID) *Table {
 	return t
 }
 
-// replace returns the old entries without those of the changed pools, and the new ones, by id.
+// replace returns the old entries without those of the changed pools, and the new ones, by id. All three
+// are ascending.
 func replace[T any](old, add []T, changed []PoolID, id func(T) PoolID) []T {
-	if len(add) == 0 && !slices.ContainsFunc(old, func(e T) bool { return holds(changed, id(e)) }) {
-		return old
+	if len(old)+len(add) == 0 {
+		return nil
 	}
-	var out []T
+	out := make([]T, 0, len(old)+len(add))
 	for _, e := range old {
-		if !holds(changed, id(e)) {
+		for len(changed) > 0 && changed[0] < id(e) {
+			changed = changed[1:]
+		}
+		for len(add) > 0 && id(add[0]) < id(e) {
+			out, add = append(out, add[0]), add[1:]
+		}
+		if len(changed) == 0 || changed[0] != id(e) {
 			out = append(out, e)
 		}
 	}
-	out = append(out, add...)
-	slices.SortFunc(out, func(a, b T) int { return cmp.Compare(id(a), id(b)) })
+	if out = append(out, add...); len(out) == 0 {
+		return nil
+	}
 	return out
-}
-
-func holds(sorted []PoolID, id PoolID) bool {
-	_, ok := slices.BinarySearch(sorted, id)
-	return ok
 }
 
 // Touched returns the pools that Resolve is to be given after this news of a ledger, ascending.

@@ -57,7 +57,7 @@ func (w wish) classify(c condition) condition {
 	case w.admin == checks.ForceDown:
 		c.class = ForcedDown
 	case w.admin == checks.ForceUp:
-		c.class, c.age = UpMember, w.since()
+		c.class, c.age, c.stale = UpMember, w.since(), false
 	case c.state == checks.Down || w.admin == checks.Drain && c.state != checks.Up:
 		c.class = DownMember
 	case w.admin == checks.Drain:
