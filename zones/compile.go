@@ -77,6 +77,9 @@ func (c *compiler) zone(src *Source) error {
 	}
 	for i := range src.Records {
 		r := &src.Records[i]
+		if r.Type == 0 {
+			return fmt.Errorf("zones: internal error: %s has records of type 0", r.Owner)
+		}
 		n, err := c.node(id, r.Owner)
 		if err != nil {
 			return err

@@ -115,6 +115,7 @@ func TestLookupPooled(t *testing.T) {
 		{"www.example.", "TXT", zones.Positive},
 		{"www.example.", "ANY", zones.Pooled},
 		{"www.example.", "MX", zones.NoSuchType},
+		{"www.example.", "None", zones.NoSuchType},
 		{"cdn.example.", "MX", zones.Pooled},
 		{"x.pool.example.", "A", zones.Pooled},
 		{"x.pool.example.", "TXT", zones.NoSuchType},
@@ -230,6 +231,7 @@ func TestCompileRefuses(t *testing.T) {
 		{"a name outside", "is not in zone", func(s *zones.Source) { s.Origin = zonetest.Name(t, "host1.example.") }},
 		{"a type twice", "two RRsets", func(s *zones.Source) { s.Records = append(s.Records, s.Records[1]) }},
 		{"an empty RRset", "has 0 records", func(s *zones.Source) { s.Records[0].Rdata = nil }},
+		{"type 0", "records of type 0", func(s *zones.Source) { s.Records[0].Type = 0 }},
 		{"a missing pool", "does not exist", func(s *zones.Source) {
 			s.Dynamic = []zones.Dynamic{{Owner: owner, Rules: []zones.Rule{{Pool: "gone"}}}}
 		}},

@@ -90,7 +90,7 @@ func (s *store) findBytes(zone ZoneID, name []byte) (nodeID, bool) {
 func (s *store) set(id nodeID, qtype uint16) RRsetID {
 	n := &s.nodes[id]
 	for i := n.sets; i < n.sets+uint32(n.count); i++ {
-		if s.sets[i].typ == qtype {
+		if s.sets[i].typ == qtype && qtype != 0 {
 			return RRsetID(i + 1)
 		}
 	}
