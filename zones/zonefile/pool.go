@@ -17,8 +17,8 @@ import (
 var poolKeys = []string{"policy", "check", "ttl", "failback", "fallback", "min_healthy", "max_answers", "when_all_down", "linked"}
 
 var (
-	wholePoolKeys = Keys{Names: append([]string{"targets"}, poolKeys...)}
-	targetKeys    = Keys{Names: []string{"name", "address", "cname", "priority", "weight", "state", "check"}, Foreign: map[string]string{"value": "address", "target": "cname"}}
+	wholePoolKeys = Keys{zone: true, Names: append([]string{"targets"}, poolKeys...)}
+	targetKeys    = Keys{zone: true, Names: []string{"name", "address", "cname", "priority", "weight", "state", "check"}, Foreign: map[string]string{"value": "address", "target": "cname"}}
 	ttlKeys       = Keys{Names: []string{"min", "max"}}
 )
 

@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	recordKeys = Keys{Names: slices.Concat([]string{"pool", "rules", "ecs"}, poolKeys), rrtypes: true,
+	recordKeys = Keys{zone: true, Names: slices.Concat([]string{"pool", "rules", "ecs"}, poolKeys), rrtypes: true,
 		Foreign: map[string]string{"target": "pool", "name": "", "value": ""}}
 	dataKeys = Keys{Names: []string{"ttl", "data"}}
 	ruleKeys = Keys{Names: []string{"subnets", "pool"},
@@ -110,6 +110,9 @@ func (z *zone) readRecords() {
 		}
 		o := z.owner(name, f)
 		o.table = f.Table(fmt.Sprintf("record %q", f.Name), recordKeys)
+		if len(f.fields) == 0 {
+			o.table.Warn("", "has nothing in it")
+		}
 		z.readRecord(o)
 	}
 }

@@ -14,6 +14,7 @@ type Keys struct {
 	Later   map[string]string // known, but not in this version: what to do instead
 	Foreign map[string]string // other programs' spelling (lower case, no _ or -) -> one of Names, beside the common ones
 	rrtypes bool              // types of records are keys too
+	zone    bool              // of a zone file: a key may be one of another of its tables
 }
 
 // A Table is a table whose keys have been held against a table of keys. A nil Table has no keys.
@@ -132,6 +133,9 @@ func (k Keys) suggest(name string) string {
 			return fmt.Sprintf("did you mean `%s`?", n)
 		}
 	}
+	if home := homeOf(name); k.zone && home != "" {
+		return fmt.Sprintf("`%s` is a key of %s", name, home)
+	}
 	candidates := k.Names
 	if k.rrtypes {
 		candidates = append(slices.Clone(candidates), commonTypes...)
@@ -147,6 +151,23 @@ func (k Keys) suggest(name string) string {
 		hint += ", and types of records"
 	}
 	return hint
+}
+
+// homeOf says which table of a zone file has a key.
+func homeOf(name string) string {
+	switch {
+	case slices.Contains(wholePoolKeys.Names, name):
+		return "pools"
+	case slices.Contains(checkKeys.Names, name):
+		return "checks"
+	case slices.Contains(targetKeys.Names, name):
+		return "targets"
+	case slices.Contains(recordKeys.Names, name):
+		return "records"
+	case slices.Contains(zoneKeys.Names, name):
+		return "the file itself: it stands above the first [header]"
+	}
+	return ""
 }
 
 // squash makes failureThreshold, failure-threshold and failure_threshold one.

@@ -24,6 +24,7 @@ type Options struct {
 
 var (
 	zoneKeys = Keys{
+		zone:  true,
 		Names: []string{"zone", "ttl", "soa", "ns", "checks", "pools", "records", "tests"},
 		Later: map[string]string{"include": "`vitalns zone import` makes TOML of a master file"},
 	}
