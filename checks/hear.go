@@ -28,7 +28,10 @@ func (l *Ledger) Hear(h Heartbeat, now time.Time) {
 		o.instance = h.Instance
 	}
 	if h.Instance != o.instance {
-		l.alarm("two nodes call themselves " + h.Node)
+		if !o.cloned {
+			o.cloned = true
+			l.alarm("two nodes call themselves " + h.Node)
+		}
 		return
 	}
 	l.Merge(h.Recent, now)

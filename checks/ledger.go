@@ -240,7 +240,7 @@ func (l *Ledger) Observe(t Target, o Observation, now time.Time) {
 
 // succeeds reports whether the last result of an observation was a success; fails, whether it was none.
 func succeeds(o Observation) bool {
-	return o.State == Up && (o.Fails == 0 || o.Oks > 0) || o.State == Down && o.Oks > 0
+	return o.Oks > 0 || o.State == Up && o.Fails == 0
 }
 
 func fails(o Observation) bool {

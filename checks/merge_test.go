@@ -302,6 +302,34 @@ func TestOverrideOfANodeThatLostItsState(t *testing.T) {
 	}
 }
 
+// Choices that all nodes write alike are one; the greater epoch wins, then the better choice; and a
+// snapshot says since when it holds.
+func TestChoice(t *testing.T) {
+	now := time.Now()
+	a, b := newTestLedger("a", now), newTestLedger("b", now)
+	choose := func(l *Ledger, epoch uint64, pool string, rank uint16, now time.Time) bool {
+		return l.Put(Register{Kind: KindChoice, Key: "z/p", Payload: EncodeChoice(Choice{Epoch: epoch, Pool: pool, Rank: rank})}, now)
+	}
+	choose(a, 1, "web", 0, now)
+	choose(b, 1, "web", 0, now)
+	if a.shared.digest != b.shared.digest {
+		t.Error("who wrote it counts")
+	}
+	later := now.Add(time.Minute)
+	choose(a, 2, "sorry", 1, later)
+	choose(b, 2, "web", 0, later)
+	exchange(a, b, later.Add(time.Second))
+	for _, l := range []*Ledger{a, b} {
+		s, _ := l.Verdicts(later.Add(2 * time.Second))
+		if c := s.Choices["z/p"]; c.Pool != "web" || c.Since.Sub(later).Abs() > time.Second {
+			t.Errorf("%s: got %+v", l.cfg.Node, c)
+		}
+	}
+	if choose(a, 1, "web", 0, later) {
+		t.Error("a lesser epoch is news")
+	}
+}
+
 func TestKeep(t *testing.T) {
 	now := time.Now()
 	a := newTestLedger("a", now)

@@ -30,6 +30,7 @@ type owner struct {
 	heardDirect   time.Time
 	contested     time.Time // when it was last heard with a lesser incarnation than it has
 	starting      bool
+	cloned        bool // another instance was heard of under this incarnation
 	abstains      bool
 	zones         Digest
 	claimed       Digest // of its registers, by its last heartbeat
@@ -128,7 +129,7 @@ func (o *owner) isFormer(e *entry) bool { return e.reg.Version.Incarnation < o.i
 
 // renew begins an incarnation: everything o has becomes former.
 func (o *owner) renew(incarnation uint64) {
-	o.incarnation, o.instance, o.counter, o.direct = incarnation, 0, 0, 0
+	o.incarnation, o.instance, o.counter, o.direct, o.cloned = incarnation, 0, 0, 0, false
 	o.former += o.current
 	o.current = 0
 	o.formers = len(o.regs)

@@ -19,11 +19,12 @@ type Vote struct {
 type Verdict struct {
 	State State
 	Stale bool // no vote counts: State is what was last reached by votes
-	Doubt bool // a vote that could change the verdict is in doubt
+	Doubt bool // the votes in doubt could change the verdict
 	Need  int  // votes that must say down
 	Downs int
 	Count int // votes that count
-	// Age is how long the verdict has had this state, by the ages of its votes, so equal on all nodes.
+	// Age is how long the verdict has had this state, by the ages of its votes, so equal on all nodes; 0
+	// without votes.
 	Age   time.Duration
 	Votes []Vote // by node name
 }
