@@ -90,7 +90,7 @@ func (t *Table) Answer(p PoolID, qtype uint16) *FamilyAnswer {
 	if !ok {
 		return &nothing
 	}
-	return &t.answers[p].by[f]
+	return &t.answers.at(p).by[f]
 }
 
 var nothing = FamilyAnswer{TTL: NoLimit}

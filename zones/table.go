@@ -12,11 +12,43 @@ import (
 // shares all that did not change.
 type Table struct {
 	set      *Set
-	answers  []*PoolAnswer // by PoolID
-	timed    []timed       // the pools with a Next, by id
-	wanting  []PoolID      // the pools that want something written, ascending
+	answers  pages
+	timed    []timed  // the pools with a Next, by id
+	wanting  []PoolID // the pools that want something written, ascending
 	serials  map[string]checks.Serial
 	majority bool // of the snapshot: it decides who moves for itself
+}
+
+// pages hold an answer by PoolID, in two levels, of which a change copies one page and the upper one: it
+// costs the same among ten pools and among ten thousand.
+type pages []*page
+
+const pageSize = 128
+
+type page [pageSize]*PoolAnswer
+
+func newPages(n int) pages {
+	ps := make(pages, (n+pageSize-1)/pageSize)
+	for i := range ps {
+		ps[i] = new(page)
+	}
+	return ps
+}
+
+func (ps pages) at(id PoolID) *PoolAnswer { return ps[id/pageSize][id%pageSize] }
+
+// with returns the pages with these answers put in, which are ascending by id. ps is not changed.
+func (ps pages) with(answers []*PoolAnswer) pages {
+	next := slices.Clone(ps)
+	last := -1
+	for _, a := range answers {
+		if n := int(a.ID / pageSize); n != last {
+			own := *ps[n]
+			next[n], last = &own, n
+		}
+		next[last][a.ID%pageSize] = a
+	}
+	return next
 }
 
 type timed struct {
@@ -26,10 +58,10 @@ type timed struct {
 
 // NewTable resolves every pool of a set.
 func NewTable(s *Set, in *checks.Snapshot) *Table {
-	t := &Table{set: s, answers: make([]*PoolAnswer, len(s.pools)), serials: in.Serials, majority: in.Majority}
+	t := &Table{set: s, answers: newPages(len(s.pools)), serials: in.Serials, majority: in.Majority}
 	for id := range s.pools {
 		a := resolve(s, in, PoolID(id))
-		t.answers[id] = a
+		t.answers[id/pageSize][id%pageSize] = a
 		if !a.Next.IsZero() {
 			t.timed = append(t.timed, timed{a.ID, a.Next})
 		}
@@ -55,12 +87,12 @@ func Resolve(last *Table, in *checks.Snapshot, changed []PoolID) *Table {
 	if len(changed) == 0 {
 		return t
 	}
-	t.answers = slices.Clone(last.answers)
+	answers := make([]*PoolAnswer, 0, len(changed))
 	var due []timed
 	var want []PoolID
 	for _, id := range changed {
 		a := resolve(t.set, in, id)
-		t.answers[id] = a
+		answers = append(answers, a)
 		if !a.Next.IsZero() {
 			due = append(due, timed{id, a.Next})
 		}
@@ -68,6 +100,7 @@ func Resolve(last *Table, in *checks.Snapshot, changed []PoolID) *Table {
 			want = append(want, id)
 		}
 	}
+	t.answers = last.answers.with(answers)
 	t.timed = replace(last.timed, due, changed, func(d timed) PoolID { return d.id })
 	t.wanting = replace(last.wanting, want, changed, func(id PoolID) PoolID { return id })
 	return t
@@ -134,7 +167,7 @@ func NextChange(t *Table) time.Time {
 func (t *Table) Set() *Set { return t.set }
 
 // Pool returns the answer of a pool.
-func (t *Table) Pool(p PoolID) *PoolAnswer { return t.answers[p] }
+func (t *Table) Pool(p PoolID) *PoolAnswer { return t.answers.at(p) }
 
 // Serial returns the SOA serial of a zone: its own where it gives one, else the cluster's.
 func (t *Table) Serial(zone ZoneID) uint32 {

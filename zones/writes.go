@@ -30,7 +30,7 @@ func Writes(t *Table, in *checks.Snapshot) []checks.Register {
 	}
 	var out []checks.Register
 	for _, id := range t.wanting {
-		for _, w := range t.answers[id].wants {
+		for _, w := range t.answers.at(id).wants {
 			if w.after.After(in.At) || w.byWriter && t.writer(id, in) != in.Self {
 				continue
 			}
