@@ -154,6 +154,12 @@ func (n *Node) Table() *zones.Table { return n.table.Load() }
 // Snapshot is what is thought of every target now; nil before Run has made its parts.
 func (n *Node) Snapshot() *checks.Snapshot { return n.snapshot.Load() }
 
+// Events is what has happened, the oldest first, as far back as it is remembered.
+func (n *Node) Events() []Event {
+	all, _ := n.events.since(0)
+	return all
+}
+
 var errStopped = errors.New("the node has stopped, or does not answer")
 
 // call runs f in the loop and waits for it.
