@@ -48,9 +48,10 @@ type ExplainedStep struct {
 
 // An ExplainedRule is a rule that was tried.
 type ExplainedRule struct {
-	Rule    int    `json:"rule"` // from 1
-	Pool    string `json:"pool"`
-	Matches bool   `json:"matches"`
+	Rule    int      `json:"rule"`              // from 1
+	Subnets []string `json:"subnets,omitempty"` // none: everyone
+	Pool    string   `json:"pool"`
+	Matches bool     `json:"matches"`
 }
 
 // An ExplainedPool is a pool of the chain.
@@ -195,7 +196,9 @@ func (t *Table) explainPool(
 	if t.set.Rules(out.Dynamic) > 1 {
 		for i := range matched + 1 {
 			pool := t.set.pools[t.set.RulePool(out.Dynamic, i)].Pool.Name
-			s.Rules = append(s.Rules, ExplainedRule{Rule: i + 1, Pool: pool, Matches: i == matched})
+			s.Rules = append(s.Rules, ExplainedRule{
+				Rule: i + 1, Subnets: t.set.ruleText(out.Dynamic, i), Pool: pool, Matches: i == matched,
+			})
 		}
 	}
 	id := t.set.RulePool(out.Dynamic, matched)

@@ -15,10 +15,11 @@ const maxChanges = 8
 // changes looks ahead: at what has a known time, then at each target going the other way.
 func (sc *scene) changes(s *solution, f family) []ExplainedChange {
 	out := sc.returns(s, f)
-	sc.eachWish(func(w wish, try func(checks.Admin) *scene) {
+	sc.eachWish(func(name string, w wish, try func(checks.Admin) *scene) {
 		if w.over && w.left > 0 {
 			out = append(out, ExplainedChange{
-				In: w.left.Seconds(), When: "an override to " + w.admin.String() + " expires", Then: sc.then(s, f, try(checks.Auto)),
+				In: w.left.Seconds(), When: "the override of " + name + " to " + w.admin.String() + " expires",
+				Then: sc.then(s, f, try(checks.Auto)),
 			})
 		}
 	})

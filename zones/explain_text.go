@@ -1,7 +1,9 @@
 package zones
 
 import (
+	"encoding/binary"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -58,6 +60,40 @@ func (c ExplainedChange) text() string {
 
 func inSeconds(s float64) string { return seconds(time.Duration(s * float64(time.Second))) }
 
+// maxSubnets bounds the subnets of a rule that are told.
+const maxSubnets = 8
+
+// ruleText tells the subnets of the i-th rule of a Dynamic.
+func (s *Set) ruleText(d DynamicID, i int) []string {
+	r := s.rules[s.dynamics[d].rules+uint32(i)]
+	var out []string
+	for n, a := range s.ranges[r.ranges : r.ranges+r.count] {
+		if n == maxSubnets {
+			return append(out, fmt.Sprintf("and %d more", int(r.count)-n))
+		}
+		out = append(out, a.prefix().String())
+	}
+	return out
+}
+
+// prefix returns the prefix that the range is: prefixes nest or are apart, so that merging them leaves
+// prefixes.
+func (a addrRange) prefix() netip.Prefix {
+	first := a.first.addr()
+	bits := 0
+	for bits < first.BitLen() && compileRanges([]netip.Prefix{netip.PrefixFrom(first, bits)})[0] != a {
+		bits++
+	}
+	return netip.PrefixFrom(first, bits)
+}
+
+func (a u128) addr() netip.Addr {
+	var b [16]byte
+	binary.BigEndian.PutUint64(b[:8], a.hi)
+	binary.BigEndian.PutUint64(b[8:], a.lo)
+	return netip.AddrFrom16(b).Unmap()
+}
+
 // A drawing is lines of a word and what it is about.
 type drawing struct{ strings.Builder }
 
@@ -79,7 +115,11 @@ func (d *drawing) step(s ExplainedStep) {
 		if r.Matches {
 			word = "yes"
 		}
-		d.line(fmt.Sprintf("rule %d", r.Rule), fmt.Sprintf("pool %s: %s", r.Pool, word))
+		whom := "everyone"
+		if len(r.Subnets) > 0 {
+			whom = joined(r.Subnets)
+		}
+		d.line(fmt.Sprintf("rule %d", r.Rule), fmt.Sprintf("%s to pool %s: %s", whom, r.Pool, word))
 	}
 	for _, p := range s.Pools {
 		d.pool(p)

@@ -92,7 +92,7 @@ func (sc *scene) outlook(s *solution, f family, window time.Duration) outlook {
 		return p
 	}
 	p.changed = min(ahead.youngest(window, differs), sc.chosen(s, f, window))
-	ahead.eachWish(func(w wish, try func(checks.Admin) *scene) {
+	ahead.eachWish(func(_ string, w wish, try func(checks.Admin) *scene) {
 		if w.left > 0 && w.left < p.left && differs(try(checks.Auto)) {
 			p.left = w.left
 		}
@@ -176,11 +176,15 @@ func (sc *scene) flip(targets ...int) *scene {
 	return &other
 }
 
-// eachWish calls look for every member of the chain with its wish and a way to try another one.
-func (sc *scene) eachWish(look func(w wish, try func(checks.Admin) *scene)) {
+// eachWish calls look for every member of the chain that has an override, or had, with its name
+// (POOL/TARGET), its wish and a way to try another one.
+func (sc *scene) eachWish(look func(name string, w wish, try func(checks.Admin) *scene)) {
 	for k := range sc.wishes {
+		p := sc.set.plans.pools[sc.plan.chain[k]].Pool
 		for i, w := range sc.wishes[k] {
-			look(w, func(admin checks.Admin) *scene { return sc.wishing(k, i, admin) })
+			if w.over || w.undone {
+				look(p.Name+"/"+p.Members[i].Name, w, func(admin checks.Admin) *scene { return sc.wishing(k, i, admin) })
+			}
 		}
 	}
 }

@@ -218,7 +218,11 @@ func (w *world) tell(t testing.TB, line string) {
 	case "ask":
 		w.ask = words[1:]
 	case "rule":
-		w.rules = append(w.rules, zones.Rule{Subnets: []netip.Prefix{netip.MustParsePrefix(words[1])}, Pool: words[2]})
+		r := zones.Rule{Pool: words[2]}
+		for _, p := range strings.Split(words[1], ",") {
+			r.Subnets = append(r.Subnets, netip.MustParsePrefix(p))
+		}
+		w.rules = append(w.rules, r)
 		w.set = nil
 	case "then":
 		w.now = w.now.Add(duration(t, words[1]))

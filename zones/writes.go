@@ -60,7 +60,8 @@ func (t *Table) writer(id PoolID, in *checks.Snapshot) string {
 }
 
 // wants returns what one pool asks to be written: the pool in use of its chain, its own groups in use,
-// and the last good.
+// and the last good. What no register can hold (hundreds of targets in one group) is not remembered: the
+// best is served at once, and when_all_down serves all.
 func (sc *scene) wants(s *solution) []want {
 	var out []want
 	if len(s.links) > 1 {
@@ -83,7 +84,7 @@ func (sc *scene) wants(s *solution) []want {
 			out = append(out, sc.lastGood(s, f)...)
 		}
 	}
-	return out
+	return slices.DeleteFunc(out, func(w want) bool { return len(w.key) > checks.MaxKey || len(w.payload) > checks.MaxPayload })
 }
 
 func rank(n int) uint16 { return uint16(min(n, math.MaxUint16)) }
@@ -170,8 +171,5 @@ func (sc *scene) lastGood(s *solution, f family) []want {
 		return nil
 	}
 	payload := checks.EncodeLastGood(checks.LastGood{Epoch: last.Epoch + 1, Names: names})
-	if len(payload) > checks.MaxPayload {
-		return nil // too many to remember: when_all_down serves all
-	}
 	return []want{{kind: checks.KindLastGood, key: s.links[0].choices[f], payload: payload, byWriter: true}}
 }
