@@ -78,7 +78,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 
 // commands is every top-level command.
 var commands = []func(*options) *cobra.Command{
-	runCommand, checkCommand,
+	runCommand, demoCommand, backendCommand, checkCommand,
 	statusCommand, watchCommand, eventsCommand, explainCommand,
 	planCommand, reloadCommand,
 	targetCommand, poolCommand, zoneCommand, membersCommand,
