@@ -178,7 +178,10 @@ func fromTo(least, most time.Duration) string {
 }
 
 // TTL stores whole seconds, from a duration or from an integer.
-func (v *Value) TTL(into *uint32) bool {
+func (v *Value) TTL(into *uint32) bool { return v.seconds(into, math.MaxInt32) } // RFC 2181 section 8
+
+// seconds is TTL with another limit.
+func (v *Value) seconds(into *uint32, most int64) bool {
 	if v == nil {
 		return false
 	}
@@ -197,8 +200,8 @@ func (v *Value) TTL(into *uint32) bool {
 		}
 		n = int64(d / time.Second)
 	}
-	if n < 0 || n > math.MaxInt32 { // RFC 2181 §8
-		v.Error("", "%s must be from 0 to %d seconds, not %d", v.Name, math.MaxInt32, n)
+	if n < 0 || n > most {
+		v.Error("", "%s must be from 0 to %d seconds, not %d", v.Name, most, n)
 		return false
 	}
 	*into = uint32(n)

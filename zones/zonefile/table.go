@@ -80,12 +80,7 @@ func (t *Table) report(severity Severity, hint, format string, args []any) {
 	if t.What != "" {
 		text = t.What + ": " + text
 	}
-	v := t.value
-	at := v.keyPlace()
-	if v.val != (span{}) && v.key == (span{}) {
-		at = v.val
-	}
-	v.doc.report(at, severity, text, hint)
+	t.value.doc.report(t.value.keyPlace(), severity, text, hint)
 }
 
 func (k Keys) known(name string) bool {

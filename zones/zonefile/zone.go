@@ -3,6 +3,7 @@ package zonefile
 import (
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strings"
 	"unicode"
@@ -203,16 +204,16 @@ func (z *zone) readSOA() {
 	z.mailbox(t.Get("rname"), &soa.RName)
 	if v := t.Get("serial"); v != nil {
 		n := 0
-		if v.Int(&n, 0, 1<<32-1) && n == 0 {
+		if v.Int(&n, 0, math.MaxUint32) && n == 0 {
 			v.Warn("", "serial 0 is the same as none: the cluster counts it")
 		}
 		soa.Serial = uint32(n)
 	}
-	t.Get("refresh").TTL(&soa.Refresh)
-	t.Get("retry").TTL(&soa.Retry)
-	t.Get("expire").TTL(&soa.Expire)
+	t.Get("refresh").seconds(&soa.Refresh, math.MaxUint32)
+	t.Get("retry").seconds(&soa.Retry, math.MaxUint32)
+	t.Get("expire").seconds(&soa.Expire, math.MaxUint32)
 	t.Get("ttl").TTL(&soa.TTL)
-	if v := t.Get("minimum"); v.TTL(&soa.Minimum) && soa.Minimum > longMinimum && len(z.pools) > 0 {
+	if v := t.Get("minimum"); v.seconds(&soa.Minimum, math.MaxUint32) && soa.Minimum > longMinimum && len(z.pools) > 0 {
 		v.Warn("negative answers outlive recovery by that long", "minimum %s is long for a zone with pools", duration(seconds(soa.Minimum)))
 	}
 	z.src.SOA = soa
