@@ -169,7 +169,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			r.drain()
+			r.drain(ctx)
 			return nil
 		case e := <-r.ended:
 			r.finish(ctx, e)
@@ -204,33 +204,38 @@ func (r *Runner) probe(ctx context.Context, f *flight) {
 	r.ended <- e
 }
 
-// finish takes e and whatever else has ended by now. Once ctx is done an ending may be due to that, and
-// does not count.
+// finish takes e and what else has ended by now, up to a bound.
 func (r *Runner) finish(ctx context.Context, e ending) {
+	r.conclude(ctx, e)
 	for range cap(r.ended) {
-		r.mu.Lock()
-		e.flight.abandoned = e.flight.abandoned || ctx.Err() != nil
-		undecided := r.schedule.undecided(e.flight)
-		r.mu.Unlock()
-		history := checks.Unknown
-		if undecided {
-			if h, ok := r.cfg.History(e.flight.target); ok {
-				history = h
-			}
-		}
-		r.mu.Lock()
-		r.schedule.finish(e, history, time.Now())
-		r.mu.Unlock()
 		select {
-		case e = <-r.ended:
+		case e := <-r.ended:
+			r.conclude(ctx, e)
 		default:
 			return
 		}
 	}
 }
 
-// drain waits for the probes that run. Their contexts are done.
-func (r *Runner) drain() {
+// conclude takes the end of one probe. Once ctx is done that may be its cause, and it does not count.
+func (r *Runner) conclude(ctx context.Context, e ending) {
+	r.mu.Lock()
+	e.flight.abandoned = e.flight.abandoned || ctx.Err() != nil
+	undecided := r.schedule.undecided(e.flight)
+	r.mu.Unlock()
+	history := checks.Unknown
+	if undecided {
+		if h, ok := r.cfg.History(e.flight.target); ok {
+			history = h
+		}
+	}
+	r.mu.Lock()
+	r.schedule.finish(e, history, time.Now())
+	r.mu.Unlock()
+}
+
+// drain waits for the probes that run. ctx is done, and so are theirs.
+func (r *Runner) drain(ctx context.Context) {
 	for {
 		r.mu.Lock()
 		left := r.schedule.inFlight
@@ -238,11 +243,7 @@ func (r *Runner) drain() {
 		if left == 0 {
 			return
 		}
-		e := <-r.ended
-		r.mu.Lock()
-		e.flight.abandoned = true
-		r.schedule.finish(e, checks.Unknown, time.Now())
-		r.mu.Unlock()
+		r.conclude(ctx, <-r.ended)
 	}
 }
 

@@ -64,7 +64,7 @@ func (s *schedule) set(ws []checks.Watch, now time.Time) (abandoned []*flight) {
 		}
 		sub.watch = w
 		s.recount(sub)
-		sub.aim(s.place.Base, s.seed, now)
+		sub.realign(s.place.Base, s.seed, now)
 		s.fix(sub)
 	}
 	for t, sub := range s.targets {
@@ -96,11 +96,13 @@ func (s *schedule) spread(subs []*subject, now time.Time) {
 	}
 }
 
-// begin spreads the first probes anew that were made due before there was anyone to start them.
+// begin makes first probes and slots due anew that were due before there was anyone to start them.
 func (s *schedule) begin(now time.Time) {
 	var fresh []*subject
 	for _, sub := range s.heap {
 		if !sub.initial.IsZero() {
+			sub.spent = time.Time{}
+			sub.aim(s.place.Base, s.seed, now)
 			fresh = append(fresh, sub)
 		}
 	}
@@ -118,7 +120,7 @@ func (s *schedule) turn(p Placement, now time.Time) {
 	s.place = p
 	for t, sub := range s.targets {
 		sub.rank = p.rank(t)
-		sub.aim(p.Base, s.seed, now)
+		sub.realign(p.Base, s.seed, now)
 		s.fix(sub)
 	}
 }

@@ -24,7 +24,7 @@ type subject struct {
 	cert      time.Time
 
 	next      slot
-	spent     time.Time // nominal moment of the last slot that is over; zero before the first
+	spent     time.Time // nominal moment of the last slot that is over, or that counts as such
 	initial   time.Time // when the first probe is due; zero if it is over
 	provoked  time.Time // when a provoked probe is due; zero if none waits
 	held      bool      // the next fast probe did not fit: wait for a slot
@@ -109,14 +109,38 @@ func (s *subject) wake() (at time.Time, ok bool) {
 }
 
 // aim finds the next slot: the first that is at least half an interval after the last one, so that a
-// wheel that is moved, or another interval, neither doubles a probe nor leaves a gap of two.
+// wheel that is moved, or another interval, neither doubles a probe nor leaves a gap of two. Slots that
+// nobody was there for are not made up for.
 func (s *subject) aim(base time.Time, seed uint64, now time.Time) {
-	w := wheel{base: base, interval: s.watch.Interval, rank: s.rank, hash: s.hash, seed: seed}
-	after := s.spent.Add(w.interval / 2)
-	if after.Before(now.Add(-w.interval)) {
-		after = now.Add(Jitter(w.interval, w.rank.Of))
+	w := s.wheel(base, seed)
+	if s.spent.Add(2 * w.interval).Before(now) {
+		s.spent = now.Add(Jitter(w.interval, w.rank.Of) - w.interval/2)
 	}
-	s.next = w.from(after)
+	s.next = w.from(s.spent.Add(w.interval / 2))
+}
+
+// realign finds the next slot after the wheel, the rank or the interval may have changed. However often
+// that happens, the slot is at most one and a half intervals after the last one.
+func (s *subject) realign(base time.Time, seed uint64, now time.Time) {
+	before := s.next
+	s.aim(base, seed, now)
+	if s.next.nominal.Equal(before.nominal) {
+		s.next = before
+		return
+	}
+	if s.next.nominal.Before(now) {
+		s.next = s.wheel(base, seed).from(now)
+	}
+	if limit := s.spent.Add(s.watch.Interval * 3 / 2); s.next.nominal.After(limit) {
+		s.next = slot{limit, limit}
+	}
+	if s.next.at.Before(now) {
+		s.next.at = now
+	}
+}
+
+func (s *subject) wheel(base time.Time, seed uint64) wheel {
+	return wheel{base: base, interval: s.watch.Interval, rank: s.rank, hash: s.hash, seed: seed}
 }
 
 // learn keeps the usual latency: an eighth of each new one.
