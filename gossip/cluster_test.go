@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -17,7 +18,12 @@ import (
 	"vitalns/test/simnet"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if raceEnabled {
+		runtime.GOMAXPROCS(1)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 // A node is a mesh that runs, and what it was given.
 type node struct {
