@@ -1,6 +1,7 @@
 package zones
 
 import (
+	"fmt"
 	"net/netip"
 	"time"
 
@@ -214,6 +215,11 @@ func (t *Table) explainPool(
 	}
 	a := sol.by[f]
 	s.Choice = sol.choiceText(f)
+	if q.Client.IsValid() && a.result == DrawnServe && a.choice.Mode == policy.Hash {
+		key := policy.ClientKey(netip.PrefixFrom(q.Client, q.Client.BitLen()))
+		own := a.choice.Members[policy.Pick(a.choice, 0, key)[0]]
+		s.Choice += ": " + sol.links[a.place].Pool.Members[own.Index].Name
+	}
 	s.TTLWhy = sc.ttlWhy(&sol, f)
 	if a.cause != noFamily {
 		s.TTL, _ = sc.ttl(&sol, f)
@@ -333,7 +339,12 @@ func (sc *scene) explainCheck(l *link, t checks.Target) ExplainedCheck {
 func (s *solution) choiceText(f family) string {
 	a := s.by[f]
 	l := &s.links[a.place]
-	if a.result != DrawnServe {
+	switch {
+	case a.cause == noFamily:
+		return fmt.Sprintf("NODATA, no target of %s has an %s", l.Pool.Name, familyWords[f])
+	case a.cause == addsNone:
+		return fmt.Sprintf("NODATA, the targets of %s in use have no %s", l.Pool.Name, familyWords[f])
+	case a.result != DrawnServe:
 		return a.result.String()
 	}
 	switch a.choice.Mode {

@@ -28,8 +28,6 @@ func (s *solution) note(f family) Note {
 	switch a.cause {
 	case noFamily:
 		return Note{}
-	case addsNone:
-		add("the targets of %s in use have no %s", l.Pool.Name, familyWords[f])
 	case noneUsable:
 		add("no %s of %s is up", familyWords[f], l.Pool.Name)
 	case allForced:

@@ -309,6 +309,32 @@ func TestWritesConverge(t *testing.T) {
 	})
 }
 
+// Nodes whose files differ see different things under one name: each leaves what the other has chosen.
+// Their writes are bounded, and each answers by what it sees.
+func TestWritesOfNodesAtOddsAreBounded(t *testing.T) {
+	a := worldOf(t, "pool web", "target lon 192.0.2.1", "target fra 192.0.2.2", "192.0.2.1 down age=1h")
+	b := worldOf(t, "nodes self=b fresh=a,b,c", "pool web", "target lon 192.0.2.1", "target fra 192.0.2.2", "192.0.2.2 down age=1h")
+	wrote := 0
+	for range 1000 {
+		for _, w := range []*world{a, b} {
+			in := w.snapshot()
+			table := zones.NewTable(w.compile(t), in)
+			if got, want := rdataText(table.Draw(0, dns.TypeA, 0, 0).Rdata[0], false), "192.0.2.2"; (got == want) != (w == a) {
+				t.Fatalf("%s answers %s", w.self, got)
+			}
+			rs := zones.Writes(table, in)
+			wrote += len(rs)
+			w.write(t, rs)
+			merge(a, b)
+		}
+		a.now = a.now.Add(10 * time.Millisecond)
+		b.now = a.now
+	}
+	if wrote < 2 || wrote > 12 {
+		t.Errorf("%d writes in 10 s, want about one a second", wrote)
+	}
+}
+
 // happenTo draws registers that another side of a partition has written.
 func (w *world) happenTo(t *rapid.T) {
 	for _, p := range w.pools {

@@ -23,7 +23,7 @@ import (
 //	target lon 203.0.113.10,2001:db8::10 priority=1 weight=5 state=drain unchecked
 //	target cdn cname=x.example. any of the words above
 //	203.0.113.10 down stale doubt        a verdict, since now or `age=5s`; without a line: up for a day
-//	override web/lon drain left=2h       or expired, or auto
+//	override web/lon drain left=2h       or expired, or auto, conflict=up
 //	choice web/ip4 lon,fra epoch=3       a register, written long ago or `age=5s`
 //	lastgood web/ip4 web/lon
 //	nodes self=b fresh=a,b voters=b minority
@@ -194,6 +194,9 @@ func (w *world) tell(t testing.TB, line string) {
 		o := override{written: w.now.Add(-since(t, args))}
 		o.Admin, o.Owner, o.Reason = adminOf(t, words[2]), "alice", "kernel upgrade"
 		_, o.Expired = args["expired"]
+		if other, ok := args["conflict"]; ok {
+			o.Conflict = []checks.Override{{Admin: adminOf(t, other), Owner: "bob", Reason: "load", Age: time.Minute}}
+		}
 		if left, ok := args["left"]; ok {
 			o.expires = w.now.Add(duration(t, left))
 		}
