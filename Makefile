@@ -46,7 +46,7 @@ bench-checks: build
 
 # Long simulations: 24 virtual hours and many seeds.
 soak:
-	VITALNS_SOAK=1 $(GO) test -timeout 80m -v -run 'Soak' ./test/sim/
+	VITALNS_SOAK=1 $(GO) test -timeout 80m -v -run 'Soak' ./cmd/internal/sim/
 
 test-deps:
 	DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y --no-install-recommends \

@@ -1,0 +1,24 @@
+package sim
+
+// head begins every zone here.
+const head = `
+zone = "example.org"
+ns   = ["ns1.example.net."]
+`
+
+// twoTargets is active-passive with the defaults.
+const twoTargets = head + `
+[checks.web]
+type = "tcp"
+port = 80
+[pools.web]
+check   = "web"
+targets = [{ name = "lon", address = "192.0.2.1" }, { name = "fra", address = "192.0.2.2" }]
+[records.www]
+pool = "web"
+`
+
+const (
+	lon = "192.0.2.1"
+	fra = "192.0.2.2"
+)
