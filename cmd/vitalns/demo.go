@@ -39,8 +39,12 @@ func demo(ctx context.Context, out io.Writer, keep bool) (err error) {
 	defer func() { err = errors.Join(err, stage.close(), os.RemoveAll(dir)) }()
 	s := &show{stage: stage, out: out, live: isTerminal(out), began: time.Now()}
 	s.header()
-	for _, act := range script {
-		if err := act(ctx, s); err != nil {
+	for i, act := range script {
+		err := s.rest(ctx, i)
+		if err == nil {
+			err = act(ctx, s)
+		}
+		if err != nil {
 			if ctx.Err() != nil {
 				return &failure{code: exitFailed, err: errors.New("interrupted")}
 			}
@@ -88,6 +92,21 @@ func (s *show) say(format string, args ...any) {
 func (s *show) wait(format string, args ...any) {
 	if s.live {
 		fmt.Fprintf(s.out, "\r\x1b[K"+s.stamp()+"... "+format, args...)
+	}
+}
+
+// betweenActs lets a reader follow, and what came before settle: each act is measured by itself.
+const betweenActs = 1500 * time.Millisecond
+
+func (s *show) rest(ctx context.Context, act int) error {
+	if act == 0 {
+		return nil
+	}
+	select {
+	case <-time.After(betweenActs):
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
 	}
 }
 

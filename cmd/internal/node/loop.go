@@ -213,6 +213,7 @@ func (n *Node) act(ready checks.Ready, now time.Time) {
 	}
 	if ready.Reset {
 		n.runner.Reset()
+		n.observed.take(func(checks.Target, checks.Observation) {}) // of before
 	}
 	for _, a := range ready.Alarms {
 		n.alarm(a, now)

@@ -51,7 +51,7 @@ type machine struct {
 	lives uint64
 
 	life *life // nil: off
-	past []node.Event
+	past []happening
 
 	mu     sync.Mutex // protects frozen and slept
 	frozen chan struct{}
@@ -65,7 +65,15 @@ type life struct {
 	mount     *mount
 	stop      context.CancelFunc
 	done      chan struct{}
-	err       error // of Run, once done is closed
+	err       error     // of Run, once done is closed
+	seq       uint64    // of the last event that was noted
+	served    time.Time // when it began to answer; zero: not yet
+}
+
+// A happening is an event of a life.
+type happening struct {
+	node.Event
+	serving bool // the node answered queries then
 }
 
 // simulate runs f in a bubble with a cluster that has been started, and ends it.
@@ -166,6 +174,7 @@ func (m *machine) boot() {
 		close(l.done)
 	}()
 	synctest.Wait()
+	m.note()
 }
 
 // load reads the machine's zone file, with probers that look at the world.
@@ -204,19 +213,33 @@ func (m *machine) kill() {
 	l.mount.unmount()
 	l.stop()
 	m.c.spawn.Go(func() { <-l.done })
-	m.past = append(m.past, l.Events()...)
+	m.note()
 	m.life = nil
 }
 
 // gone takes leave of a life that is done.
 func (m *machine) gone() error {
 	err := m.life.err
-	m.past = append(m.past, m.life.Events()...)
+	m.note()
 	m.life = nil
 	if err != nil {
 		m.c.t.Logf("%s: %v", m.name, err)
 	}
 	return err
+}
+
+// note keeps what has happened since it was last noted: a node forgets what is old.
+func (m *machine) note() {
+	for _, e := range m.life.Events() {
+		if e.Seq <= m.life.seq {
+			continue
+		}
+		m.life.seq = e.Seq
+		m.past = append(m.past, happening{e, !m.life.served.IsZero()})
+		if e.Kind == "node" && m.life.served.IsZero() && m.life.Waiting() == "" {
+			m.life.served = e.Time
+		}
+	}
 }
 
 // suspend freezes the machine: its node does nothing and is not heard. awaken ends that after the time

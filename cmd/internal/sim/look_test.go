@@ -153,25 +153,14 @@ func (c *cluster) draw() string {
 	return b.String()
 }
 
-// events are all those of a machine, of all its lives that are remembered, of one kind.
-func (m *machine) events(kind string) (es []node.Event) {
-	all := m.past
-	if m.life != nil {
-		all = append(slices.Clone(all), m.life.Events()...)
-	}
-	for _, e := range all {
-		if e.Kind == kind {
-			es = append(es, e)
-		}
-	}
-	return es
-}
-
-// changes are the changes of answers of all machines since a moment, for people.
-func (c *cluster) changes(since time.Time) (out []string) {
+// failovers are the changes of answers that clients could see since a moment, on all machines.
+func (c *cluster) failovers(since time.Time) (out []string) {
 	for _, m := range c.nodes {
-		for _, e := range m.events("answer") {
-			if !e.Time.Before(since) {
+		if m.life != nil {
+			m.note()
+		}
+		for _, e := range m.past {
+			if e.Kind == "answer" && e.serving && !e.Time.Before(since) {
 				out = append(out, fmt.Sprintf("%s %s %s: %s (%s)", e.Time.Sub(c.zero), m.name, e.Pool, e.Text, e.Cause))
 			}
 		}
