@@ -227,14 +227,16 @@ func TestBlipsHold(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inWorld(t, 9, 3, watch, func(w *world) {
-				w.latency = ms / 10
 				for range tt.runs {
 					time.Sleep(time.Duration(w.rand.Int64N(int64(time.Second))))
 					w.set(tt.o)
-					time.Sleep(tt.bound - time.Duration(1+w.rand.Int64N(int64(tt.bound/10))))
+					// A probe that began before may be caught by the outage too.
+					time.Sleep(tt.bound - w.latency - time.Duration(1+w.rand.Int64N(int64(tt.bound/10))))
 					w.set(none)
 					time.Sleep(10 * time.Second)
 				}
+				w.mu.Lock()
+				defer w.mu.Unlock()
 				if w.downs > 0 {
 					t.Errorf("%d of %d blips fail over", w.downs, tt.runs)
 				}
