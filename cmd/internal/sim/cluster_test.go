@@ -236,7 +236,7 @@ func (m *machine) note() {
 		}
 		m.life.seq = e.Seq
 		m.past = append(m.past, happening{e, !m.life.served.IsZero()})
-		if e.Kind == "node" && m.life.served.IsZero() && m.life.Waiting() == "" {
+		if e.Text == "ready to answer" {
 			m.life.served = e.Time
 		}
 	}

@@ -22,3 +22,27 @@ const (
 	lon = "192.0.2.1"
 	fra = "192.0.2.2"
 )
+
+// sixTargets has pools of three policies with the defaults.
+const sixTargets = head + `
+[checks.web]
+type = "tcp"
+port = 80
+[pools.web]
+check   = "web"
+targets = [{ name = "lon", address = "192.0.2.1" }, { name = "fra", address = "192.0.2.2" }]
+[pools.set]
+check   = "web"
+policy  = "all"
+targets = [{ name = "a", address = "192.0.2.3" }, { name = "b", address = "192.0.2.4" }]
+[pools.cdn]
+check   = "web"
+policy  = "hash"
+targets = [{ name = "a", address = "192.0.2.5" }, { name = "b", address = "192.0.2.6" }]
+[records.www]
+pool = "web"
+[records.set]
+pool = "set"
+[records.cdn]
+pool = "cdn"
+`
