@@ -18,8 +18,9 @@ type want struct {
 }
 
 // settle is how long a choice stands before it is written over. Answers do not wait for it: it bounds
-// the writes of nodes that do not see the same, as when their zone files differ during a rollout.
-const settle = time.Second
+// the writes of nodes that do not see the same, as when their zone files differ during a rollout. It is
+// shorter than it takes a target to fail and to come back, so that no hold is skipped by it.
+const settle = 200 * time.Millisecond
 
 // Writes returns the registers that this node is to write: choices that are left, failbacks that are
 // due, what was last good. A side that hears fewer than half of the nodes writes nothing. in is the
