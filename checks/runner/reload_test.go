@@ -144,6 +144,37 @@ func TestStop(t *testing.T) {
 	})
 }
 
+// Nor when Run is busy with something else at that moment, and finds both the end and the results.
+func TestStopWhileBusy(t *testing.T) {
+	for range 20 {
+		synctest.Test(t, func(t *testing.T) {
+			downs := 0
+			var l *lab
+			l = newLab(t, runner.Config{Observe: func(x checks.Target, o checks.Observation) {
+				if x == target(0) && o.Fails > 0 {
+					time.Sleep(100 * ms)
+				} else if o.Fails > 0 {
+					downs++
+				}
+			}})
+			l.Set(l.watches(30))
+			l.run()
+			l.wait(5 * time.Second)
+			for i := range 30 {
+				l.turn(i, hangs)
+			}
+			l.turn(0, refuses)
+			l.untilProbe(0)
+			l.wait(50 * ms)
+			before := downs
+			l.close()
+			if downs != before {
+				t.Errorf("%d failures at the end", downs-before)
+			}
+		})
+	}
+}
+
 // A prober that panics makes void results; those that do not fit in flight are skipped and counted.
 func TestPanicAndSkip(t *testing.T) {
 	inLab(t, runner.Config{MaxInFlight: 5}, func(l *lab) {
