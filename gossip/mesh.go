@@ -79,7 +79,8 @@ type Mesh struct {
 	started time.Time
 	budget  int // bytes of a message that goes into one datagram
 
-	list    *memberlist.Memberlist // set by Run before anything uses it
+	list    *memberlist.Memberlist                // set by Run before anything uses it
+	running atomic.Pointer[memberlist.Memberlist] // list, for those who may ask before Run
 	join    *joiner
 	peers   *peers
 	out     *outbox
@@ -202,6 +203,7 @@ func (m *Mesh) Run(ctx context.Context, deliver func(Message)) error {
 		return errors.Join(fmt.Errorf("gossip: %w", err), m.Close())
 	}
 	m.list = list
+	m.running.Store(list)
 	var wg sync.WaitGroup
 	wg.Go(func() { m.sendLoop(ctx) })
 	var joining sync.WaitGroup

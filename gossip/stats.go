@@ -5,7 +5,7 @@ import "sync/atomic"
 // A Traffic counts messages of one kind and their bytes, before encryption.
 type Traffic struct{ Messages, Bytes uint64 }
 
-// Stats are totals since New.
+// Stats are totals since New, unless something else is said.
 type Stats struct {
 	// Sent and Received by kind: heartbeat, registers, pull, state, leave. A message to many counts once
 	// for each. Gossip is counted as sent when memberlist takes it for a packet.
@@ -26,6 +26,10 @@ type Stats struct {
 	BytesSent   uint64 // all that was written to the network, memberlist's own part and encryption included
 	PacketsSent uint64
 	StreamsSent uint64 // streams opened
+
+	// HealthScore is memberlist's doubt about this node itself: 0 if it keeps up, greater the more it is
+	// late with answers, by its network or for want of CPU. Now, not a total.
+	HealthScore int
 }
 
 type drop int
@@ -73,6 +77,9 @@ func (m *Mesh) Stats() Stats {
 	for k := kindHeartbeat; k < kinds; k++ {
 		s.Sent[kindNames[k]] = Traffic{c.sent[k].messages.Load(), c.sent[k].bytes.Load()}
 		s.Received[kindNames[k]] = Traffic{c.received[k].messages.Load(), c.received[k].bytes.Load()}
+	}
+	if list := m.running.Load(); list != nil {
+		s.HealthScore = list.GetHealthScore()
 	}
 	for d, name := range dropNames {
 		s.Dropped[name] = c.dropped[d].Load()
