@@ -39,6 +39,7 @@ type PoolAnswer struct {
 // A MemberAnswer is a member of a pool as it stands.
 type MemberAnswer struct {
 	Class    Class
+	State    checks.State // by its checks alone, whatever people want; up where it has none
 	Admin    checks.Admin // by override, else by the file, else Drain for a weight of 0 beside others
 	Override bool         // Admin is an operator's
 	Serving  bool         // in an answer of the pool, of whatever family
@@ -128,7 +129,7 @@ func resolve(s *Set, in *checks.Snapshot, id PoolID) *PoolAnswer {
 	a.Members = make([]MemberAnswer, len(sc.plan.members))
 	for i := range a.Members {
 		m := &sol.links[0].states[i]
-		a.Members[i] = MemberAnswer{Class: m.whole.class, Admin: m.wish.admin, Override: m.wish.over}
+		a.Members[i] = MemberAnswer{Class: m.whole.class, State: m.whole.state, Admin: m.wish.admin, Override: m.wish.over}
 	}
 	for f := range families {
 		if a.by[f].Result == DrawnServe && sol.by[f].place == 0 {
