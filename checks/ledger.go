@@ -217,7 +217,7 @@ func (l *Ledger) Observe(t Target, o Observation, now time.Time) {
 	}
 	o.Reason = Reason(cut(string(o.Reason), MaxReason))
 	h.obs = o
-	if !h.seen && (o.State != Unknown || o.Fails == 0 && o.Reason != "") {
+	if !h.seen && o.State != Unknown {
 		h.seen = true
 		l.unseen--
 	}

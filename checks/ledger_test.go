@@ -284,11 +284,13 @@ func TestRestoredVerdicts(t *testing.T) {
 	for _, tc := range []struct {
 		name         string
 		off          time.Duration
+		void         bool // a probe found out nothing
 		first, later string
 	}{
-		{"young", 30 * time.Second, "down stale (a unknown)", "down stale (a unknown)"},
-		{"old", 2 * time.Minute, "unknown (a unknown)", "down stale (a unknown)"},
-		{"from the future", -time.Minute, "unknown (a unknown)", "down stale (a unknown)"},
+		{"young", 30 * time.Second, false, "down stale (a unknown)", "down stale (a unknown)"},
+		{"old", 2 * time.Minute, false, "unknown (a unknown)", "down stale (a unknown)"},
+		{"old, no network yet", 2 * time.Minute, true, "unknown (a unknown: no route)", "down stale (a unknown: no route)"},
+		{"from the future", -time.Minute, false, "unknown (a unknown)", "down stale (a unknown)"},
 	} {
 		b := newLab(t, 10, 1, "a")
 		b.sees = nobody
@@ -298,9 +300,13 @@ func TestRestoredVerdicts(t *testing.T) {
 		a.diskTime = b.now.Add(-tc.off)
 		a.quiet = true
 		b.boot(a)
+		if tc.void {
+			a.l.Observe(b.targets[0], checks.Observation{Reason: "no route"}, b.now)
+			b.settle(a)
+		}
 		b.run(time.Second)
 		b.one("a", 0, tc.first)
-		if _, ok := a.l.History(b.targets[0], b.now); ok != (tc.first != "unknown (a unknown)") {
+		if _, ok := a.l.History(b.targets[0], b.now); ok != strings.HasPrefix(tc.first, "down") {
 			t.Errorf("%s: history %v", tc.name, ok)
 		}
 		b.run(5 * time.Second)
