@@ -1,5 +1,15 @@
-# vitalns: `make demo` shows the main job, `make test` runs the tests. Go, gcc and make are all they need;
-# tests that need a Debian package skip with its name, and `make test-deps` installs those packages.
+# Go and make are all that is needed (`make race` wants gcc too).
+#
+#   make demo            build ./vitalns; three nodes, three backends, scripted outages, half a minute
+#   make test            vet and every test; one that needs a Debian package skips and names it (CI=true: fails)
+#   make test-deps       install those packages (root)
+#   make lint            gofmt, vet, staticcheck
+#   make race            the tests under the race detector
+#   make fuzz            every fuzzer in turn, FUZZTIME each (30s)
+#   make soak            long simulations: 24 virtual hours
+#   make bench           benchmarks of packages
+#   make bench-failover  time from an outage to changed answers, beside gdnsd and PowerDNS
+#   make bench-checks    10,000 checks a second
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
@@ -31,7 +41,7 @@ lint:
 fuzz:
 	@for pkg in $$($(GO) list ./...); do \
 	  for f in $$($(GO) test -list '^Fuzz' $$pkg | grep '^Fuzz'); do \
-	    echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) $$pkg || exit 1; \
+	    echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg || exit 1; \
 	  done; \
 	done
 
