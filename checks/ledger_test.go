@@ -289,7 +289,7 @@ func TestRestoredVerdicts(t *testing.T) {
 	}{
 		{"young", 30 * time.Second, false, "down stale (a unknown)", "down stale (a unknown)"},
 		{"old", 2 * time.Minute, false, "unknown (a unknown)", "down stale (a unknown)"},
-		{"old, no network yet", 2 * time.Minute, true, "unknown (a unknown: no route)", "down stale (a unknown: no route)"},
+		{"old, no network yet", 2 * time.Minute, true, "unknown (a unknown)", "down stale (a unknown: no route)"},
 		{"from the future", -time.Minute, false, "unknown (a unknown)", "down stale (a unknown)"},
 	} {
 		b := newLab(t, 10, 1, "a")
