@@ -38,6 +38,8 @@ type options struct {
 	zone       string // TOML
 	expected   int    // [cluster] nodes; 0: size
 	voteExpiry time.Duration
+	cold       bool // the machines are off at first
+	lone       bool // no [cluster]
 }
 
 // A machine is the host of one node. It has one life after the other.
@@ -49,6 +51,7 @@ type machine struct {
 	zone  string                   // its own zone file
 	own   func(checks.Target) bool // targets on this host; nil: none
 	lives uint64
+	file  *node.File // what the node file says now, for a reload
 
 	life *life // nil: off
 	past []happening
@@ -76,15 +79,15 @@ type happening struct {
 	serving bool // the node answered queries then
 }
 
-// simulate runs f in a bubble with a cluster that has been started, and ends it.
+// simulate runs f in a bubble with a cluster, and ends it.
 func simulate(t *testing.T, opt options, f func(c *cluster)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		c := assemble(t, opt)
-		for _, m := range c.nodes {
-			m.boot()
-		}
 		defer c.end()
+		if !opt.cold {
+			c.boot()
+		}
 		f(c)
 	})
 }
@@ -106,7 +109,8 @@ func nameOf(i int) string { return fmt.Sprintf("n%02d", i+1) }
 
 // add puts another machine in place, which is off.
 func (c *cluster) add(name, addr string) *machine {
-	m := &machine{c: c, name: name, addr: addr, disk: &disk{}, zone: c.opt.zone}
+	file, _ := node.ParseFile("", nil)
+	m := &machine{c: c, name: name, addr: addr, disk: &disk{}, zone: c.opt.zone, file: file}
 	c.nodes = append(c.nodes, m)
 	return m
 }
@@ -120,7 +124,7 @@ func (c *cluster) end() {
 	}
 	for _, m := range c.nodes {
 		if m.life != nil {
-			m.off()
+			_ = m.off() // logged
 		}
 	}
 	c.spawn.Wait()
@@ -133,6 +137,15 @@ func (c *cluster) machine(i int) *machine { return c.nodes[i-1] }
 // running are the machines that are on.
 func (c *cluster) running() []*machine {
 	return slices.DeleteFunc(slices.Clone(c.nodes), func(m *machine) bool { return m.life == nil })
+}
+
+// boot starts every machine that is off.
+func (c *cluster) boot() {
+	for _, m := range c.nodes {
+		if m.life == nil {
+			m.boot()
+		}
+	}
 }
 
 // boot starts the machine's node.
@@ -154,9 +167,11 @@ func (m *machine) boot() {
 		join = append(join, m.c.nodes[1].addr)
 	}
 	l := &life{transport: transport, mount: &mount{disk: m.disk}, done: make(chan struct{})}
-	l.Node = node.New(
-		node.Config{Node: m.name, Version: "test", StartGrace: 5 * time.Second, Cluster: &node.Cluster{
-			Bind: m.addr, Join: join, Nodes: m.c.opt.expected, Name: "sim", VoteExpiry: m.c.opt.voteExpiry}},
+	cfg := node.Config{Node: m.name, Version: "test", StartGrace: 5 * time.Second}
+	if !m.c.opt.lone {
+		cfg.Cluster = &node.Cluster{Bind: m.addr, Join: join, Nodes: m.c.opt.expected, Name: "sim", VoteExpiry: m.c.opt.voteExpiry}
+	}
+	l.Node = node.New(cfg,
 		node.World{Load: m.load, Store: l.mount, Transport: transport, Boot: m.bootTime,
 			OwnHost: func() func(checks.Target) bool {
 				if m.own == nil {
@@ -181,8 +196,7 @@ func (m *machine) boot() {
 func (m *machine) load() node.Loaded {
 	sources, problems := zonefile.Load([]zonefile.File{{Path: "zone.toml", Text: []byte(m.zone)}},
 		zonefile.Options{Env: &probe.Env{}, Nodes: m.c.opt.expected, Cluster: true})
-	file, _ := node.ParseFile("", nil)
-	l := node.Loaded{File: file, Sources: sources, Problems: problems}
+	l := node.Loaded{File: m.file, Sources: sources, Problems: problems}
 	if problems.Errors() > 0 {
 		return l
 	}

@@ -45,11 +45,7 @@ func storm(t *testing.T, seed uint64, size int, d time.Duration) {
 		}
 		c.net.Heal()
 		c.net.SetLoss(0)
-		for _, m := range c.nodes {
-			if m.life == nil {
-				m.boot()
-			}
-		}
+		c.boot()
 		c.sleep(time.Second)
 		took := c.settle(20 * time.Second)
 		c.sleep(40 * time.Second) // flap damping has its time

@@ -1,5 +1,7 @@
 package sim
 
+import "strings"
+
 // head begins every zone here.
 const head = `
 zone = "example.org"
@@ -46,3 +48,22 @@ pool = "set"
 [records.cdn]
 pool = "cdn"
 `
+
+// quick is lon before fra, judged as fast as the bench does, with lines for the pool.
+func quick(lines ...string) string {
+	return head + `
+[checks.web]
+type = "tcp"
+port = 80
+interval = "1s"
+timeout = "500ms"
+fast_interval = "200ms"
+fall = 2
+[pools.web]
+check   = "web"
+targets = [{ name = "lon", address = "192.0.2.1" }, { name = "fra", address = "192.0.2.2" }]
+` + strings.Join(lines, "\n") + `
+[records.www]
+pool = "web"
+`
+}
