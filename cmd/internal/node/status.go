@@ -24,6 +24,7 @@ type moment struct {
 	peers       []checks.Peer
 	pools       map[string]poolHistory
 	alarms      []string
+	ledger      checks.LedgerStats
 	table       *zones.Table
 	snap        *checks.Snapshot
 }
@@ -32,7 +33,7 @@ type moment struct {
 func (n *Node) moment(ctx context.Context) (m moment, err error) {
 	err = n.call(ctx, func(now time.Time) {
 		m = moment{now: now, loaded: n.loaded, loadedAt: n.loadedAt, reloadError: n.reloadError, peers: n.ledger.Peers(now),
-			pools: make(map[string]poolHistory, len(n.pools)), alarms: append([]string{}, n.alarms...),
+			pools: make(map[string]poolHistory, len(n.pools)), alarms: append([]string{}, n.alarms...), ledger: n.ledger.Stats(),
 			table: n.table.Load(), snap: n.snapshot.Load()}
 		for key, h := range n.pools {
 			m.pools[key] = *h
