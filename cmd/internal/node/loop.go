@@ -15,6 +15,7 @@ import (
 // Run starts the node and serves until ctx is done, then drains and saves. It returns nil after a clean
 // stop, and an error that says what could not be started.
 func (n *Node) Run(ctx context.Context) error {
+	defer close(n.ended)
 	if err := n.start(time.Now()); err != nil {
 		return err
 	}
@@ -26,12 +27,17 @@ func (n *Node) Run(ctx context.Context) error {
 	last.Go(func() error { n.saver.run(saving); return nil })
 	var loop errgroup.Group
 	g, ctx := errgroup.WithContext(ctx)
+	// While the server drains, probes and gossip go on, so that what it answers stays true.
+	working, stopWorking := context.WithCancel(context.WithoutCancel(ctx))
 	loop.Go(func() error { return n.loop(looping) })
-	g.Go(func() error { return n.runner.Run(ctx) })
+	g.Go(func() error { return n.runner.Run(working) })
 	if n.mesh != nil {
-		g.Go(func() error { return n.mesh.Run(ctx, n.deliver) })
+		g.Go(func() error { return n.mesh.Run(working, n.deliver) })
 	}
-	g.Go(func() error { return n.serve(ctx) })
+	g.Go(func() error {
+		defer stopWorking()
+		return n.serve(ctx)
+	})
 	g.Go(func() error {
 		select {
 		case <-ctx.Done():
@@ -57,7 +63,8 @@ func (n *Node) deliver(m gossip.Message) {
 	}
 }
 
-// serve opens the DNS listeners once the node is ready.
+// serve opens the DNS listeners once the node may be ready, which it is once they are open, and no longer
+// once it is told to stop. It returns when they are closed.
 func (n *Node) serve(ctx context.Context) error {
 	select {
 	case <-n.ready:
@@ -65,6 +72,9 @@ func (n *Node) serve(ctx context.Context) error {
 		return nil
 	}
 	if n.world.Listen == nil {
+		n.await("")
+		<-ctx.Done()
+		n.await("stopping")
 		return nil
 	}
 	server, err := n.listen()
@@ -75,6 +85,8 @@ func (n *Node) serve(ctx context.Context) error {
 	for _, addr := range server.Addrs() {
 		n.log.Info("answering", "address", addr)
 	}
+	n.await("")
+	defer context.AfterFunc(ctx, func() { n.await("stopping") })()
 	return server.Serve(ctx)
 }
 
@@ -200,10 +212,9 @@ func (n *Node) judge(now time.Time) (again bool) {
 func (n *Node) act(ready checks.Ready, now time.Time) {
 	if ready.Outbid != 0 {
 		n.incarnation = ready.Outbid
-		if err := n.world.Store.Save(n.saved(now)); err != nil {
-			n.counters.stateErrors.Add(1)
-			n.log.Error("incarnation is not saved", "error", err)
-		}
+		saved := make(chan error, 1)
+		n.saver.save(n.saved(now), saved)
+		<-saved // an error has been counted and logged
 	}
 	if n.mesh != nil {
 		n.send(ready, now)
@@ -254,6 +265,9 @@ const saveEvery = 10 * time.Second
 // untilNext is how long the loop may sleep if nothing is heard.
 func (n *Node) untilNext(now time.Time) time.Duration {
 	next := now.Add(time.Second)
+	if !n.isReady {
+		next = n.started.Add(n.cfg.StartGrace)
+	}
 	for _, at := range []time.Time{n.ledger.NextExpiry(), zones.NextChange(n.table.Load())} {
 		if !at.IsZero() && at.Before(next) {
 			next = at

@@ -100,6 +100,9 @@ type Node struct {
 	waiting  atomic.Pointer[string] // what readiness waits for; "" once it is there
 	ready    chan struct{}          // closed when the DNS listeners may open
 	begun    chan struct{}          // closed when the parts are made
+	ended    chan struct{}          // closed when Run returns
+
+	reloading chan struct{} // holds one while files are read to be served
 
 	inbox    chan gossip.Message
 	commands chan func(now time.Time)
@@ -135,12 +138,11 @@ func New(cfg Config, world World, first Loaded) *Node {
 	n := &Node{
 		cfg: cfg, world: world, log: world.Logger, loaded: first, events: newHistory(),
 		saver: newSaver(world.Store, world.Logger),
-		ready: make(chan struct{}), begun: make(chan struct{}),
+		ready: make(chan struct{}), begun: make(chan struct{}), ended: make(chan struct{}), reloading: make(chan struct{}, 1),
 		inbox: make(chan gossip.Message, inboxSize), commands: make(chan func(time.Time), commandsSize),
 		observed: newOutbox(), failed: make(chan error, 1), pools: map[string]*poolHistory{}, states: map[checks.Target]checks.State{},
 	}
-	starting := "starting"
-	n.waiting.Store(&starting)
+	n.await("starting")
 	n.registry = newRegistry(n)
 	return n
 }
@@ -162,18 +164,33 @@ func (n *Node) Events() []Event {
 
 var errStopped = errors.New("the node has stopped, or does not answer")
 
-// call runs f in the loop and waits for it.
+// call runs f in the loop and waits for it. After an error f has not run and will not.
 func (n *Node) call(ctx context.Context, f func(now time.Time)) error {
 	done := make(chan struct{})
+	var taken atomic.Bool // by the loop, or taken back
+	err := errStopped
 	select {
-	case n.commands <- func(now time.Time) { defer close(done); f(now) }:
+	case n.commands <- func(now time.Time) {
+		if taken.CompareAndSwap(false, true) {
+			defer close(done)
+			f(now)
+		}
+	}:
+	case <-n.ended:
+		return err
 	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", errStopped, ctx.Err())
+		return fmt.Errorf("%w: %w", err, ctx.Err())
 	}
 	select {
 	case <-done:
 		return nil
+	case <-n.ended:
 	case <-ctx.Done():
-		return fmt.Errorf("%w: %w", errStopped, ctx.Err())
+		err = fmt.Errorf("%w: %w", err, ctx.Err())
 	}
+	if taken.CompareAndSwap(false, true) {
+		return err
+	}
+	<-done
+	return nil
 }

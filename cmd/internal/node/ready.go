@@ -8,6 +8,8 @@ import (
 // Waiting says what the node still waits for before it is ready; "" once it is.
 func (n *Node) Waiting() string { return *n.waiting.Load() }
 
+func (n *Node) await(why string) { n.waiting.Store(&why) }
+
 // readiness opens the DNS listeners once every served target is decided and a peer has been heard, at
 // the latest when start_grace has run out.
 func (n *Node) readiness(now time.Time) {
@@ -16,15 +18,14 @@ func (n *Node) readiness(now time.Time) {
 	}
 	why := n.unready()
 	if why != "" && now.Sub(n.started) < n.cfg.StartGrace {
-		n.waiting.Store(&why)
+		n.await(why)
 		return
 	}
 	if why != "" {
 		n.log.Warn("start_grace has run out", "still", why)
 	}
 	n.isReady = true
-	none := ""
-	n.waiting.Store(&none)
+	n.await("the DNS listeners open")
 	n.log.Info("ready", "after", now.Sub(n.started).Round(time.Millisecond))
 	n.events.add(now, Event{Kind: "node", Text: "ready to answer", Cause: why})
 	close(n.ready)

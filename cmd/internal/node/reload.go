@@ -22,6 +22,12 @@ func (n *Node) Plan(ctx context.Context) (Reload, error) {
 
 // Reload reads the files and serves them, whole or not at all.
 func (n *Node) Reload(ctx context.Context) (Reload, error) {
+	select {
+	case n.reloading <- struct{}{}: // or files read earlier might be served later
+	case <-ctx.Done():
+		return Reload{}, fmt.Errorf("wait for the reload before: %w", ctx.Err())
+	}
+	defer func() { <-n.reloading }()
 	l := n.world.Load()
 	var r Reload
 	err := n.call(ctx, func(now time.Time) {
