@@ -1,6 +1,7 @@
 package zonefile
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"net/netip"
@@ -209,6 +210,15 @@ func (v *Value) seconds(into *uint32, most int64) bool {
 }
 
 const durationHint = `durations are "500ms", "2s", "5m", "1h30m", "1d", "1w"`
+
+// ParseDuration reads a duration as it stands in files, for those who take one elsewhere.
+func ParseDuration(s string) (time.Duration, error) {
+	d, why := parseDuration(s)
+	if why != "" {
+		return 0, errors.New(why)
+	}
+	return d, nil
+}
 
 // parseDuration reads numbers with units. It returns a hint instead where s is none.
 func parseDuration(s string) (d time.Duration, hint string) {
