@@ -103,8 +103,8 @@ func (ld Loader) file() (*File, zonefile.Problems, []string) {
 		f, _ := ParseFile("", nil)
 		return f, zonefile.Problems{{File: ld.Path, Text: fileError(err), Hint: fileHint(err)}}, []string{ld.Path}
 	}
-	f, problems := ParseFile(ld.Path, text)
-	return f, problems, []string{ld.Path}
+	f, _ := ParseFile(ld.Path, text)
+	return f, f.readSecrets(), []string{ld.Path}
 }
 
 // zonePaths are the files that the patterns of the node file match, and those named on the command line,
@@ -116,7 +116,7 @@ func zonePaths(f *File, named []string) ([]string, zonefile.Problems) {
 		found, err := filepath.Glob(pattern)
 		switch {
 		case err != nil:
-			problems = append(problems, zonefile.Problem{File: f.Path, Text: fmt.Sprintf("zones: pattern %q: %v", pattern, err)})
+			problems = append(problems, zonefile.Problem{File: f.Path, Text: fmt.Sprintf("zones: pattern %q: %v", pattern, err), Hint: "* ? and [a-z] stand for parts of a name"})
 		case len(found) == 0:
 			problems = append(problems, zonefile.Problem{File: f.Path, Severity: zonefile.Warning,
 				Text: fmt.Sprintf("zones: pattern %q matches no file", pattern)})

@@ -1,13 +1,14 @@
 package node
 
 import (
-	"fmt"
-	"net"
+	"errors"
+	"io/fs"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"time"
 
+	"vitalns/gossip"
 	"vitalns/zones/zonefile"
 )
 
@@ -35,6 +36,16 @@ type File struct {
 	LogLevel, LogFormat string
 
 	Checks zonefile.Templates // templates for `extends` in any zone
+
+	doc     *zonefile.Doc
+	secrets []secret // for the Loader: the parser opens no other file
+}
+
+// A secret is a file that the node file names.
+type secret struct {
+	key  *zonefile.Value
+	path *string
+	load func(path string) error
 }
 
 // FileCluster is the [cluster] of a node file.
@@ -76,7 +87,7 @@ var (
 func ParseFile(path string, text []byte) (*File, zonefile.Problems) {
 	doc := zonefile.Parse(zonefile.File{Path: path, Text: text})
 	root := doc.Root(fileKeys)
-	f := &File{Path: path, StateDir: defaultStateDir, StartGrace: defaultStartGrace, Listen: []string{defaultDNS},
+	f := &File{Path: path, doc: doc, StateDir: defaultStateDir, StartGrace: defaultStartGrace, Listen: []string{defaultDNS},
 		UDPSize: defaultUDPSize, HTTP: defaultHTTP, Control: SystemSocket, LogLevel: "info", LogFormat: "text"}
 	if v := root.Get("geo"); v != nil {
 		v.KeyError("leave it out: pools can be chosen by `subnets` today", "[geo] is not supported in this version")
@@ -109,7 +120,7 @@ func (f *File) parseDNS(t *zonefile.Table) {
 	}
 	if v := t.Get("listen"); v.Texts(&f.Listen) {
 		for _, item := range v.List() {
-			address(item)
+			ownAddress(item, "53")
 		}
 	}
 	t.Get("udp_size").Int(&f.UDPSize, 512, 4096)
@@ -118,10 +129,12 @@ func (f *File) parseDNS(t *zonefile.Table) {
 
 func (f *File) parseHTTP(root *zonefile.Table) {
 	if t := root.Get("http").Table("[http]", httpKeys); t != nil {
-		if v := t.Get("listen"); v.Text(&f.HTTP) {
-			address(v)
+		if v := t.Get("listen"); v.Text(&f.HTTP) && f.HTTP != "" {
+			ownAddress(v, "8053")
 		}
-		t.Get("token_file").Text(&f.TokenFile)
+		if v := t.Get("token_file"); v.Text(&f.TokenFile) {
+			f.secrets = append(f.secrets, secret{v, &f.TokenFile, func(path string) error { _, err := loadToken(path); return err }})
+		}
 	}
 	if t := root.Get("control").Table("[control]", controlKeys); t != nil {
 		t.Get("socket").Text(&f.Control)
@@ -139,7 +152,7 @@ func (f *File) parseProbe(t *zonefile.Table) {
 		}
 	}
 	if v := t.Get("resolver"); v.Text(&f.Resolver) {
-		address(v)
+		ipAddress(v, "53")
 	}
 }
 
@@ -149,22 +162,33 @@ func (f *File) parseCluster(t *zonefile.Table) {
 	}
 	c := &FileCluster{Name: defaultClusterName, Nodes: 1, VoteExpiry: defaultVoteExpiry}
 	f.Cluster = c
+	if v := t.Get("key_file"); v.Text(&c.KeyFile) {
+		f.secrets = append(f.secrets, secret{v, &c.KeyFile, func(path string) error { _, err := gossip.LoadKeys(path); return err }})
+	}
 	if v := t.Get("bind"); v == nil {
 		t.Error("write bind = \"ADDRESS:7946\", an address that the other nodes can reach", "`bind` is missing")
 	} else if v.Text(&c.Bind) {
-		address(v)
+		a, ok := ipAddress(v, "7946")
+		switch {
+		case ok && a.Addr().IsUnspecified():
+			v.Error("write the address that the other nodes can reach", "%q: the other nodes are told this address, so it must be one of this host", c.Bind)
+		case ok && !a.Addr().IsLoopback() && c.KeyFile == "":
+			v.Error("make a key with `vitalns keygen cluster`, the same file on every node, and set key_file",
+				"%s is no loopback address: a cluster that others can reach must be encrypted", c.Bind)
+		}
 	}
 	if v := t.Get("join"); v.Texts(&c.Join) {
 		for _, item := range v.List() {
-			address(item)
+			hostPort(item, "7946")
 		}
 	}
 	t.Get("nodes").Int(&c.Nodes, 1, 1000)
 	if t.Get("nodes") == nil && len(c.Join) > 0 {
 		c.Nodes = len(c.Join) + 1
 	}
-	t.Get("name").Text(&c.Name)
-	t.Get("key_file").Text(&c.KeyFile)
+	if v := t.Get("name"); v.Text(&c.Name) && len(c.Name) > maxClusterName {
+		v.Error("", "a name of a cluster has at most %d bytes", maxClusterName)
+	}
 	t.Get("vote_expiry").Duration(&c.VoteExpiry, 2*time.Second, time.Minute)
 	if c.Nodes == 2 {
 		t.Warn("run a third node, if only one that checks ([dns] listen = [])", "of two nodes one alone is no majority: a target is down only when both say so")
@@ -185,6 +209,21 @@ func (f *File) finish() {
 	}
 }
 
+// readSecrets looks at the files that the node file names, and returns all that is wrong with it. One that
+// cannot be read is only unwise: the machine that checks the files may be another than the one that runs.
+func (f *File) readSecrets() zonefile.Problems {
+	for _, s := range f.secrets {
+		err := s.load(*s.path)
+		switch perr := new(fs.PathError); {
+		case errors.As(err, &perr):
+			s.key.Warn("a node does not start without it", "%s %s: %v", s.key.Name, perr.Path, perr.Err)
+		case err != nil:
+			s.key.Error("", "%v", err)
+		}
+	}
+	return f.doc.Problems()
+}
+
 func under(dir, path string) string {
 	if path == "" || filepath.IsAbs(path) {
 		return path
@@ -192,27 +231,10 @@ func under(dir, path string) string {
 	return filepath.Join(dir, path)
 }
 
-const defaultClusterName = "vitalns"
-
-// address reports a value that is no HOST:PORT.
-func address(v *zonefile.Value) {
-	var s string
-	if !v.Text(&s) {
-		return
-	}
-	_, port, err := net.SplitHostPort(s) // the host: whoever binds or dials it says what is wrong with it
-	if err != nil {
-		hint := fmt.Sprintf("write \"%s:PORT\"", s)
-		if a, perr := netip.ParseAddr(s); perr == nil && a.Is6() {
-			hint = fmt.Sprintf("write \"[%s]:PORT\"", s)
-		}
-		v.Error(hint, "%q is no address with a port", s)
-		return
-	}
-	if _, err := net.LookupPort("tcp", port); err != nil {
-		v.Error("", "%q: %q is no port", s, port)
-	}
-}
+const (
+	defaultClusterName = "vitalns"
+	maxClusterName     = 64 // of gossip: it stands in every packet
+)
 
 // nodeName reports whether s can name a node: it stands in logs, labels and User-Agent.
 func nodeName(s string) bool {

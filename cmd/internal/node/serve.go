@@ -79,9 +79,9 @@ func Serve(ctx context.Context, opt Options) error {
 		return err
 	}
 	defer b.close()
-	token, err := f.token()
+	token, err := loadToken(f.TokenFile)
 	if err != nil {
-		return err
+		return &Advice{Err: fmt.Errorf("API token: %w", err), Hint: "`openssl rand -hex 16` makes one"}
 	}
 	seed := randomSeed()
 	n := New(Config{Node: f.Node, Site: f.Site, Version: opt.Version, StartGrace: f.StartGrace, Cluster: cluster,
@@ -208,18 +208,24 @@ func (f *File) cluster() (*Cluster, error) {
 	return c, nil
 }
 
-// token reads the API token.
-func (f *File) token() (string, error) {
-	if f.TokenFile == "" {
+// leastToken is how short a token may be: one that can be guessed is none.
+const leastToken = 16
+
+// loadToken reads an API token.
+func loadToken(path string) (string, error) {
+	if path == "" {
 		return "", nil
 	}
-	raw, err := os.ReadFile(f.TokenFile)
+	raw, err := os.ReadFile(path)
 	if err != nil {
-		return "", fmt.Errorf("read API token: %w", err)
+		return "", err
 	}
 	token := strings.TrimSpace(string(raw))
-	if len(token) < 16 {
-		return "", fmt.Errorf("API token %s: fewer than 16 characters", f.TokenFile)
+	switch {
+	case len(token) < leastToken:
+		return "", fmt.Errorf("token file %s: fewer than %d characters", path, leastToken)
+	case strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return "", fmt.Errorf("token file %s: a token is one word of ASCII", path)
 	}
 	return token, nil
 }
