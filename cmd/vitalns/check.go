@@ -102,12 +102,11 @@ func drawBudgets(out io.Writer, all []budget) error {
 	if len(all) == 0 {
 		return nil
 	}
-	fmt.Fprintln(out)
-	t := newTable(out, "POOL", "NODES", "ANSWER CHANGES WITHIN", "(HANGS)", "TTL", "CLIENTS HAVE MOVED WITHIN", "(HANGS)")
+	fmt.Fprint(out, "\nAt worst, from the moment a target refuses or hangs, until the answer has changed, and with the TTL until clients have moved:\n\n")
+	t := newTable(out, "POOL", "NODES", "TTL", "REFUSES", "MOVED", "HANGS", "MOVED")
 	for _, b := range all {
-		ttl := time.Duration(b.TTL) * time.Second
-		t.row(b.Zone+"/"+b.Pool, fmt.Sprint(b.Nodes), span(time.Duration(b.Refuses)), span(time.Duration(b.Hangs)), ttl.String(),
-			span(time.Duration(b.Refuses)+ttl), span(time.Duration(b.Hangs)+ttl))
+		refuses, hangs, ttl := time.Duration(b.Refuses), time.Duration(b.Hangs), time.Duration(b.TTL)*time.Second
+		t.row(b.Zone+"/"+b.Pool, fmt.Sprint(b.Nodes), ago(ttl), span(refuses), span(refuses+ttl), span(hangs), span(hangs+ttl))
 	}
 	return t.flush()
 }

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/signal"
 	"runtime/debug"
+	"strings"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -68,7 +69,7 @@ func Main(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		f = &failure{code: exitFailed, err: err}
 	}
 	if msg := err.Error(); msg != "" {
-		fmt.Fprintf(stderr, "vitalns: %s\n", msg)
+		fmt.Fprintf(stderr, "vitalns: %s\n", strings.ReplaceAll(msg, "\nhint: ", "\n   hint: "))
 	}
 	if f.hint != "" {
 		fmt.Fprintf(stderr, "   hint: %s\n", f.hint)
@@ -112,17 +113,21 @@ func group(c *cobra.Command, args []string) error {
 	if len(args) == 0 {
 		c.SetOut(c.ErrOrStderr())
 		_ = c.Usage() // a message on the way to the error below
-		return usageError("%s needs a command", c.CommandPath())
+		return &failure{code: exitUsage, err: errors.New("needs a command"), hint: "usage: " + c.CommandPath() + " COMMAND"}
 	}
 	hint := "see " + c.CommandPath() + " --help"
 	if near := c.SuggestionsFor(args[0]); len(near) > 0 {
 		hint = "did you mean `" + c.CommandPath() + " " + near[0] + "`?"
 	}
-	return &failure{code: exitUsage, err: fmt.Errorf("%s: unknown command %q", c.CommandPath(), args[0]), hint: hint}
+	return &failure{code: exitUsage, err: fmt.Errorf("unknown command %q", args[0]), hint: hint}
 }
+
+// suggestWithin is how many slips of the finger a suggestion forgives.
+const suggestWithin = 2
 
 // usageArgs makes a wrong number of arguments a usage error, in the whole tree.
 func usageArgs(c *cobra.Command) {
+	c.SuggestionsMinimumDistance = suggestWithin
 	if check := c.Args; check != nil {
 		c.Args = func(c *cobra.Command, args []string) error {
 			if err := check(c, args); err != nil {

@@ -33,11 +33,14 @@ func membersCommand(opt *options) *cobra.Command {
 			}
 			t := newTable(c.OutOrStdout(), "NODE", "ADDRESS", "SITE", "STATE", "VOTES", "HEARD", "RTT", "ZONES", "VERSION", "PROBLEM")
 			for _, m := range all.Members {
-				name := m.Node
+				name, heard, rtt := m.Node, ago(time.Duration(m.Heard)), ago(time.Duration(m.RTT))
 				if m.Node == all.Self {
-					name += " (this one)"
+					name, heard, rtt = name+" (this one)", "-", "-"
 				}
-				t.row(name, m.Address, dash(m.Site), m.State, memberVotes(m), ago(time.Duration(m.Heard)), ago(time.Duration(m.RTT)), dash(m.Zones), dash(m.Version), m.Problem)
+				t.row(dash(name), dash(m.Address), dash(m.Site), m.State, memberVotes(m), heard, rtt, dash(m.Zones), dash(m.Version), m.Problem)
+				if m.Problem != "" || !m.Fresh {
+					t.colour(3, red)
+				}
 			}
 			return t.flush()
 		},

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"os/user"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -31,7 +30,7 @@ func targetCommand(opt *options) *cobra.Command {
 
 func overrideCommand(opt *options, state, does string) *cobra.Command {
 	var reason, owner string
-	var lasts time.Duration
+	var lasts durationFlag
 	var force, asJSON bool
 	c := &cobra.Command{
 		Use:   state + " ZONE/POOL/TARGET",
@@ -40,9 +39,6 @@ func overrideCommand(opt *options, state, does string) *cobra.Command {
 		RunE: func(c *cobra.Command, args []string) error {
 			if reason == "" && state != "auto" {
 				return &failure{code: exitUsage, err: fmt.Errorf("target %s needs --reason", state), hint: "who reads `vitalns status` next week wants to know why"}
-			}
-			if lasts < 0 {
-				return usageError("--for %s: not negative", lasts)
 			}
 			cl, err := opt.connect(c.Context())
 			if err != nil {
@@ -55,7 +51,7 @@ func overrideCommand(opt *options, state, does string) *cobra.Command {
 	}
 	c.Flags().StringVar(&reason, "reason", "", "why, for those who see it later")
 	c.Flags().StringVar(&owner, "owner", login(), "who")
-	c.Flags().DurationVar(&lasts, "for", 0, "until it expires, as 2h30m; 0: until it is changed")
+	c.Flags().Var(&lasts, "for", "time until it expires, as 2h30m or 7d (default: until it is changed)")
 	c.Flags().BoolVar(&force, "force", false, "even if it leaves the pool without a target")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
