@@ -79,6 +79,7 @@ type held struct {
 	works   bool        // our last result was a success
 	reached State       // the verdict last reached by votes here
 	late    State       // one from disk that counts only when the start is over
+	lapsed  time.Time   // since when no vote makes it; zero: votes do
 	verdict Verdict
 	at      time.Time // when it was reached; its ages are of then
 	judged  bool
@@ -90,8 +91,9 @@ type held struct {
 
 // saved is what an earlier run knew of a target.
 type saved struct {
-	state State
-	young bool
+	state  State
+	young  bool
+	lapsed time.Time // when votes last made it
 }
 
 // LedgerStats counts what went wrong, since the start.
@@ -165,6 +167,7 @@ func (l *Ledger) Configure(ws []Watch, local func(Target) bool, zones Digest, no
 func (l *Ledger) hold(t Target) *held {
 	h := &held{target: t, key: t.Key()}
 	if s, ok := l.saved[t]; ok {
+		h.lapsed = s.lapsed
 		if s.young || !l.starting {
 			h.reached = s.state
 		} else {

@@ -314,6 +314,40 @@ func TestRestoredVerdicts(t *testing.T) {
 	}
 }
 
+// The age of a verdict on disk is that of the votes that made it: what is written anew at each start, or
+// while there are no votes, does not become young by that.
+func TestRestoredVerdictsAge(t *testing.T) {
+	b := newLab(t, 10, 1, "a")
+	b.sees = nobody
+	b.run(4 * time.Second)
+	a := b.node("a")
+	b.kill(a)
+	a.quiet = true
+	for _, off := range []time.Duration{40 * time.Second, 15 * time.Second} {
+		b.run(off)
+		b.boot(a)
+		b.one("a", 0, "down stale (a unknown)")
+		b.run(time.Second)
+		b.kill(a)
+	}
+	b.run(10 * time.Second) // 65 s in all, of which it was on for 2
+	b.boot(a)
+	b.one("a", 0, "unknown (a unknown)")
+	b.run(6 * time.Second)
+	b.one("a", 0, "down stale (a unknown)")
+	b.kill(a) // an old verdict that counts is still old
+	b.run(time.Second)
+	b.boot(a)
+	b.one("a", 0, "unknown (a unknown)")
+	a.quiet = false
+	b.run(4 * time.Second)
+	b.kill(a)
+	b.run(40 * time.Second)
+	a.quiet = true
+	b.boot(a)
+	b.one("a", 0, "down stale (a unknown)")
+}
+
 func TestSuspend(t *testing.T) {
 	b := newLab(t, 11, 1, "a", "b", "c")
 	b.run(3 * time.Second)

@@ -104,14 +104,17 @@ func (l *Ledger) Exchanged() bool { return l.exchanged }
 // Restore takes in what Saved returned, as it was read from disk, and the time since it was written by
 // the node's own clock; a negative time says that the clock cannot be trusted. Call it before Configure.
 func (l *Ledger) Restore(saved []Register, off time.Duration, now time.Time) {
-	young := off >= 0 && off < youngVerdict
+	trusted := off >= 0
 	off = max(off, 0)
 	for _, r := range saved {
+		r.Age = max(r.Age, 0) + off
 		if r.Kind == KindObservation {
-			l.restoreVerdict(r, young)
+			if !trusted {
+				r.Age = max(r.Age, youngVerdict)
+			}
+			l.restoreVerdict(r, now)
 			continue
 		}
-		r.Age += off
 		if r.Left > 0 {
 			r.Left = max(r.Left-off, 1) // what ran out meanwhile expires at once
 		}
@@ -124,7 +127,7 @@ func (l *Ledger) Restore(saved []Register, off time.Duration, now time.Time) {
 	l.out.persist = false
 }
 
-func (l *Ledger) restoreVerdict(r Register, young bool) {
+func (l *Ledger) restoreVerdict(r Register, now time.Time) {
 	t, err := ParseTargetKey(r.Key)
 	if err != nil {
 		l.stats.Refused++
@@ -134,21 +137,23 @@ func (l *Ledger) restoreVerdict(r Register, young bool) {
 	if err != nil || r.Gone || o.Reached == Unknown || len(l.saved) >= maxPerOwner {
 		return
 	}
-	l.saved[t] = saved{o.Reached, young}
+	l.saved[t] = saved{o.Reached, r.Age < youngVerdict, now.Add(-r.Age)}
 }
 
 // Inherit has the target to begin with the verdict of the target from, stale: the probe of an address
 // changed, not the address. Call it before the Configure that brings the new one.
 func (l *Ledger) Inherit(to, from Target) {
 	if h := l.targets[from]; h != nil && h.verdict.State != Unknown {
-		l.saved[to] = saved{h.verdict.State, true}
+		l.saved[to] = saved{h.verdict.State, true, h.lapsed}
+	} else if h != nil && h.late != Unknown {
+		l.saved[to] = saved{h.late, false, h.lapsed}
 	} else if s, ok := l.saved[from]; ok {
 		l.saved[to] = s
 	}
 }
 
 // Saved returns what is to be on disk: the registers with many writers, and the verdict on every target
-// as an observation of our own.
+// as an observation of our own, whose age is the time since votes last made it.
 func (l *Ledger) Saved(now time.Time) []Register {
 	out := l.shared.registers(now)
 	for _, h := range l.list {
@@ -156,8 +161,12 @@ func (l *Ledger) Saved(now time.Time) []Register {
 		if obs.Reached = cmp.Or(h.reached, h.late); obs.Reached == Unknown {
 			continue
 		}
-		out = append(out, Register{Kind: KindObservation, Key: h.key, Writer: l.cfg.Node,
-			Version: Version{l.self.incarnation, 0}, Payload: EncodeObservation(obs)})
+		r := Register{Kind: KindObservation, Key: h.key, Writer: l.cfg.Node,
+			Version: Version{l.self.incarnation, 0}, Payload: EncodeObservation(obs)}
+		if !h.lapsed.IsZero() {
+			r.Age = max(now.Sub(h.lapsed), 0)
+		}
+		out = append(out, r)
 	}
 	return out
 }

@@ -77,6 +77,12 @@ func (l *Ledger) judgeDirty(set map[Target]judged, now time.Time) {
 			}
 			h.dirty = false
 		}
+		switch {
+		case v.Count > 0:
+			h.lapsed = time.Time{}
+		case h.lapsed.IsZero():
+			h.lapsed = now
+		}
 		if !h.judged || !sameVerdict(judged{h.verdict, h.at}, judged{v, now}) {
 			h.judged = true
 			set[h.target] = judged{v, now}
