@@ -161,6 +161,12 @@ func (n *Node) hear(m gossip.Message, now time.Time) {
 	case m.State != nil:
 		n.ledger.Full(m.From, m.State.Owner, m.State.Incarnation, m.State.Registers, now)
 	case m.Conflict != nil:
+		if m.Conflict.Node == n.cfg.Node {
+			n.twin = m.Conflict.Addr
+			if n.twin == n.mesh.Addr() {
+				n.twin = m.Conflict.Other
+			}
+		}
 		n.alarm(fmt.Sprintf("two nodes have the name %q: %s and %s", m.Conflict.Node, m.Conflict.Addr, m.Conflict.Other), now)
 	default:
 		n.ledger.Merge(m.Registers, now)
@@ -190,7 +196,7 @@ func (n *Node) judge(now time.Time) (again bool) {
 	snap, changes := n.ledger.Verdicts(now)
 	n.snapshot.Store(snap)
 	last := n.table.Load()
-	touched := append(last.Set().Touched(changes), last.Due(now)...)
+	touched := append(append([]zones.PoolID{}, last.Set().Touched(changes)...), last.Due(now)...)
 	next := last
 	if changes.Any() || len(touched) > 0 {
 		next = zones.Resolve(last, snap, touched)
@@ -229,8 +235,8 @@ func (n *Node) act(ready checks.Ready, now time.Time) {
 	for _, a := range ready.Alarms {
 		n.alarm(a, now)
 	}
-	if ready.Persist || now.Sub(n.savedAt) > saveEvery {
-		n.savedAt = now
+	if d := now.Sub(n.savedAt); ready.Persist || n.moved && d >= saveMoved || d > saveEvery {
+		n.savedAt, n.moved = now, false
 		n.saver.save(n.saved(now), nil)
 	}
 	if d := ready.Duplicate; d != nil && d.Fatal {
@@ -259,8 +265,12 @@ func (n *Node) send(ready checks.Ready, now time.Time) {
 	}
 }
 
-// saveEvery is how often verdicts go to disk when nothing else asks for it.
-const saveEvery = 10 * time.Second
+// saveEvery is how often verdicts go to disk for their age alone; saveMoved how soon after one has
+// changed: a node that is killed is not to begin with a verdict that was over.
+const (
+	saveEvery = 10 * time.Second
+	saveMoved = time.Second
+)
 
 // untilNext is how long the loop may sleep if nothing is heard.
 func (n *Node) untilNext(now time.Time) time.Duration {

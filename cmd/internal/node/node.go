@@ -115,6 +115,7 @@ type Node struct {
 	loadedAt    time.Time
 	reloadError string // of the last reload; "" if it was good
 	savedAt     time.Time
+	moved       bool // a verdict has changed since
 	incarnation uint64
 	isReady     bool
 	serialsDue  bool      // this start's or reload's serials are not written yet
@@ -125,6 +126,7 @@ type Node struct {
 	pools       map[string]*poolHistory
 	states      map[checks.Target]checks.State // last reported
 	alarms      []string                       // the last few, for status
+	twin        string                         // address of another node of this one's name, if one was met
 }
 
 // New makes a node of a configuration that was loaded without errors.

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"time"
@@ -53,8 +54,9 @@ func (n *Node) start(now time.Time) error {
 	return err
 }
 
-// adopt puts what is loaded in place of what was served before, and makes its table.
-func (n *Node) adopt(before map[string][]checks.Target, now time.Time) {
+// adopt puts what is loaded in place of what was served before, and makes its table. It returns the
+// targets whose verdict changed by that.
+func (n *Node) adopt(before map[string][]checks.Target, now time.Time) []checks.Target {
 	inherit(n.ledger, before, servedTargets(n.loaded.Sources))
 	watches := n.loaded.Watches()
 	own := func(checks.Target) bool { return false }
@@ -63,11 +65,12 @@ func (n *Node) adopt(before map[string][]checks.Target, now time.Time) {
 	}
 	n.ledger.Configure(watches, own, n.loaded.Digest, now)
 	n.ledger.Keep(n.loaded.Set.Holds, now)
-	snap, _ := n.ledger.Verdicts(now)
+	snap, changes := n.ledger.Verdicts(now)
 	n.snapshot.Store(snap)
 	n.table.Store(zones.NewTable(n.loaded.Set, snap))
 	n.runner.Set(watches)
 	n.placed.valid, n.serialsDue = false, true
+	return changes.Targets
 }
 
 // join makes the mesh.
@@ -85,11 +88,16 @@ func (n *Node) join() error {
 	return nil
 }
 
-// historyOf is what is known of a target that the runner has no observation of: a verdict by fresh votes
-// (its own from before a restart among them), or a young one from disk. The runner calls it.
+// historyOf is what is known of a target that the runner has no observation of: its own from before a
+// restart, else a verdict by fresh votes, else a young one from disk. The runner calls it.
 func (n *Node) historyOf(t checks.Target) (checks.State, bool) {
-	state := n.snapshot.Load().Verdict(t).State
-	return state, state != checks.Unknown
+	v := n.snapshot.Load().Verdict(t)
+	for _, vote := range v.Votes {
+		if vote.Node == n.cfg.Node && vote.State != checks.Unknown {
+			return vote.State, true
+		}
+	}
+	return v.State, v.State != checks.Unknown
 }
 
 // saved is what is to be on disk now.
@@ -99,12 +107,7 @@ func (n *Node) saved(now time.Time) Saved {
 
 // duplicate says that another node has this one's name, with both addresses.
 func (n *Node) duplicate() error {
-	other := "an address that is not known"
-	for _, m := range n.mesh.Members() {
-		if m.Name == n.cfg.Node && !m.Self {
-			other = m.Addr
-		}
-	}
+	other := cmp.Or(n.twin, "an address that is not known")
 	return fmt.Errorf("two nodes have the name %q: this one at %s, and %s, which was there first: give one of them another `node` name", n.cfg.Node, n.mesh.Addr(), other)
 }
 
