@@ -49,7 +49,7 @@ type machine struct {
 	addr  string
 	disk  *disk
 	zone  string                   // its own zone file
-	own   func(checks.Target) bool // targets on this host; nil: none
+	own   func(checks.Target) bool // targets on this host
 	lives uint64
 	file  *node.File // what the node file says now, for a reload
 
@@ -110,7 +110,8 @@ func nameOf(i int) string { return fmt.Sprintf("n%02d", i+1) }
 // add puts another machine in place, which is off.
 func (c *cluster) add(name, addr string) *machine {
 	file, _ := node.ParseFile("", nil)
-	m := &machine{c: c, name: name, addr: addr, disk: &disk{}, zone: c.opt.zone, file: file}
+	m := &machine{c: c, name: name, addr: addr, disk: &disk{}, zone: c.opt.zone, file: file,
+		own: func(checks.Target) bool { return false }}
 	c.nodes = append(c.nodes, m)
 	return m
 }
@@ -157,30 +158,23 @@ func (m *machine) boot() {
 		_ = loaded.Problems.Format(&b) // a Builder takes everything
 		m.c.t.Fatalf("zone of %s:\n%s", m.name, b.String())
 	}
-	transport, err := m.c.net.Transport(m.addr)
-	if err != nil {
-		m.c.t.Fatal(err)
-	}
 	m.lives++
-	join := []string{m.c.nodes[0].addr}
-	if len(m.c.nodes) > 1 {
-		join = append(join, m.c.nodes[1].addr)
-	}
-	l := &life{transport: transport, mount: &mount{disk: m.disk}, done: make(chan struct{})}
+	l := &life{mount: &mount{disk: m.disk}, done: make(chan struct{})}
 	cfg := node.Config{Node: m.name, Version: "test", StartGrace: 5 * time.Second}
+	world := node.World{Load: m.load, Store: l.mount, Boot: m.bootTime, OwnHost: func() func(checks.Target) bool { return m.own },
+		Seed: m.c.opt.seed<<32 ^ seedOf(m.addr) ^ m.lives<<24}
 	if !m.c.opt.lone {
-		cfg.Cluster = &node.Cluster{Bind: m.addr, Join: join, Nodes: m.c.opt.expected, Name: "sim", VoteExpiry: m.c.opt.voteExpiry}
+		var err error
+		if l.transport, err = m.c.net.Transport(m.addr); err != nil {
+			m.c.t.Fatal(err)
+		}
+		world.Transport = l.transport
+		cfg.Cluster = &node.Cluster{Bind: m.addr, Nodes: m.c.opt.expected, Name: "sim", VoteExpiry: m.c.opt.voteExpiry}
+		for _, seed := range m.c.nodes[:min(2, len(m.c.nodes))] {
+			cfg.Cluster.Join = append(cfg.Cluster.Join, seed.addr)
+		}
 	}
-	l.Node = node.New(cfg,
-		node.World{Load: m.load, Store: l.mount, Transport: transport, Boot: m.bootTime,
-			OwnHost: func() func(checks.Target) bool {
-				if m.own == nil {
-					return func(checks.Target) bool { return false }
-				}
-				return m.own
-			},
-			Seed: m.c.opt.seed<<32 ^ seedOf(m.addr) ^ m.lives<<24},
-		loaded)
+	l.Node = node.New(cfg, world, loaded)
 	var ctx context.Context
 	ctx, l.stop = context.WithCancel(context.Background())
 	m.life = l
@@ -223,7 +217,9 @@ func (m *machine) off() error {
 // kill ends the node as SIGKILL does: no farewell, and nothing more reaches the disk.
 func (m *machine) kill() {
 	l := m.life
-	_ = l.transport.Shutdown() // always nil
+	if l.transport != nil {
+		_ = l.transport.Shutdown() // always nil
+	}
 	l.mount.unmount()
 	l.stop()
 	m.c.spawn.Go(func() { <-l.done })

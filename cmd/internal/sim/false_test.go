@@ -74,7 +74,7 @@ func (m *machine) restart(i int) {
 	if i%2 == 0 {
 		m.kill()
 	} else {
-		m.off()
+		_ = m.off() // logged
 	}
 	m.c.sleep([...]time.Duration{200 * ms, 2 * time.Second, 8 * time.Second}[i%3])
 	m.boot()
