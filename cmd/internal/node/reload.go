@@ -125,8 +125,7 @@ func (n *Node) apply(l Loaded, now time.Time) {
 	before := servedTargets(n.loaded.Sources)
 	l.File = n.loaded.File
 	n.loaded = l
-	n.adopt(before, now)
-	n.report(n.table.Load(), nil, nil, now)
+	n.report(n.table.Load(), nil, n.adopt(before, now), now)
 }
 
 // adopted is the snapshot that the next table would be made from, if l were served: a target that takes

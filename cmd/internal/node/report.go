@@ -35,13 +35,13 @@ func (n *Node) alarm(text string, now time.Time) {
 // where touched is nil, and of the targets whose verdict changed.
 func (n *Node) report(t *zones.Table, touched []zones.PoolID, targets []checks.Target, now time.Time) {
 	snap := n.snapshot.Load()
-	n.reportTargets(snap, targets, now)
 	if touched == nil {
 		for id := range t.Set().Pools() {
 			touched = append(touched, zones.PoolID(id))
 		}
 		n.forget(t.Set())
 	}
+	n.reportTargets(snap, targets, now)
 	for _, id := range touched {
 		ref := t.Set().Pools()[id]
 		key := ref.ZoneLabel + "/" + ref.Pool.Name
@@ -82,6 +82,7 @@ func (n *Node) reportTargets(snap *checks.Snapshot, targets []checks.Target, now
 		if n.states[t] == v.State {
 			continue
 		}
+		n.moved = true
 		n.counters.transition(t, v.State)
 		if n.states[t] != checks.Unknown || v.State == checks.Down {
 			n.log.Info("target "+v.State.String(), "target", t, "votes", v)

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -168,4 +169,85 @@ func TestOutbidIsSavedInTurn(t *testing.T) {
 		}
 		b.end()
 	})
+}
+
+// A verdict that changed is on disk a moment later: kill -9 does not bring the one before back.
+func TestChangedVerdictIsSaved(t *testing.T) {
+	bubble(t, func(b *lab) {
+		b.start(Config{StartGrace: time.Second})
+		time.Sleep(12 * time.Second)
+		b.kill("192.0.2.1", true)
+		for b.verdict("192.0.2.1").State != checks.Down {
+			time.Sleep(10 * time.Millisecond)
+		}
+		time.Sleep(2 * time.Second)
+		for _, r := range b.disk.saved(t).Registers {
+			target, err := checks.ParseTargetKey(r.Key)
+			if r.Kind != checks.KindObservation || err != nil || target.Host != "192.0.2.1" {
+				continue
+			}
+			if o, err := checks.DecodeObservation(r.Payload); err != nil || o.Reached != checks.Down {
+				t.Errorf("on disk: %+v, %v", o, err)
+			}
+		}
+		b.end()
+	})
+}
+
+// A verdict that a reload changes by its quorum is an event like any other.
+func TestReloadThatTurnsAVerdict(t *testing.T) {
+	bubble(t, func(b *lab) {
+		b.start(Config{StartGrace: time.Second})
+		time.Sleep(3 * time.Second)
+		b.kill("192.0.2.1", true)
+		time.Sleep(5 * time.Second)
+		reload := func(text string) {
+			t.Helper()
+			b.text = text
+			if r, err := b.node.Reload(context.Background()); err != nil || !r.Applied {
+				t.Fatalf("%+v, %v", r, err)
+			}
+		}
+		states := func() (out []string) {
+			for _, e := range b.node.Events() {
+				if e.Kind == "target" {
+					out = append(out, e.Text)
+				}
+			}
+			return out
+		}
+		reload(strings.Replace(labZone, `interval = "1s"`, `interval = "1s"
+quorum = 2`, 1)) // one vote is fewer than two: nobody judges, and what was reached stays
+		time.Sleep(3 * time.Second)
+		if v := b.verdict("192.0.2.1"); v.State != checks.Down || !v.Stale {
+			t.Errorf("got %s", v)
+		}
+		b.kill("192.0.2.1", false)
+		time.Sleep(5 * time.Second)
+		reload(labZone)
+		if v := b.verdict("192.0.2.1"); v.State != checks.Up {
+			t.Errorf("got %s", v)
+		}
+		if got := states(); len(got) != 2 || !strings.HasSuffix(got[1], " up") {
+			t.Errorf("events: %q", got)
+		}
+		// What is no longer there is no event.
+		reload(strings.Replace(labZone, `{ name = "lon", address = "192.0.2.1" }, `, "", 1))
+		if got := states(); len(got) != 2 {
+			t.Errorf("events: %q", got)
+		}
+		b.end()
+	})
+}
+
+// What this node saw before a restart counts before what the others say: a target that it saw down needs
+// `rise` successes.
+func TestOwnHistoryComesFirst(t *testing.T) {
+	n := New(Config{Node: "b"}, World{}, Loaded{})
+	target := checks.Target{Host: "192.0.2.1"}
+	votes := []checks.Vote{{Node: "a", State: checks.Up}, {Node: "b", State: checks.Down, Restarts: true}, {Node: "c", State: checks.Up}}
+	n.snapshot.Store(&checks.Snapshot{Verdicts: checks.NewVerdicts(map[checks.Target]checks.Verdict{target: {State: checks.Up, Votes: votes}}, time.Now())})
+	if s, ok := n.historyOf(target); !ok || s != checks.Down {
+		t.Errorf("got %v, %v", s, ok)
+	}
 }
