@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"vitalns/checks"
 	"vitalns/cmd/internal/node"
 )
 
@@ -163,6 +164,31 @@ func TestDeathDuringHold(t *testing.T) {
 		t.Logf("group in use dies during the hold: changed after %s", c.within(time.Second, "lon", c.all(lon)))
 		c.world.unset("", fra)
 		c.stays(time.Minute, "lon", c.all(lon))
+	})
+}
+
+// The node that would write the return dies during the hold, and another one starts anew: the hold is counted
+// by the ages of votes and ends when it would have.
+func TestRestartsDuringHold(t *testing.T) {
+	simulate(t, options{size: 3, zone: quick()}, func(c *cluster) {
+		c.sleep(5 * time.Second)
+		c.world.set("", lon, refuses)
+		c.within(3*time.Second, "fra", c.all(fra))
+		c.sleep(10 * time.Second)
+		c.world.unset("", lon)
+		c.within(3*time.Second, "lon is up", func() bool { return c.machine(1).verdict(lon).State == checks.Up })
+		back := time.Now()
+		c.sleep(10 * time.Second)
+		c.machine(1).kill()
+		c.sleep(8 * time.Second)
+		_ = c.machine(2).off() // logged
+		c.machine(2).boot()
+		c.within(20*time.Second, "lon", c.all(lon))
+		took := time.Since(back)
+		t.Logf("hold of 30 s, its writer killed, another node restarted: returned after %s", took)
+		if took < 29*time.Second || took > 32*time.Second {
+			t.Errorf("returned after %s, want 30 s", took)
+		}
 	})
 }
 
