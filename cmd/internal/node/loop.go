@@ -167,7 +167,7 @@ func (n *Node) hear(m gossip.Message, now time.Time) {
 				n.twin = m.Conflict.Other
 			}
 		}
-		n.alarm(fmt.Sprintf("two nodes have the name %q: %s and %s", m.Conflict.Node, m.Conflict.Addr, m.Conflict.Other), now)
+		n.remind(fmt.Sprintf("two nodes have the name %q: %s and %s", m.Conflict.Node, m.Conflict.Addr, m.Conflict.Other), now)
 	default:
 		n.ledger.Merge(m.Registers, now)
 	}

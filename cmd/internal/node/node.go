@@ -126,6 +126,7 @@ type Node struct {
 	pools       map[string]*poolHistory
 	states      map[checks.Target]checks.State // last reported
 	alarms      []string                       // the last few, for status
+	reminded    map[string]time.Time           // when each lasting alarm of the last minute was said
 	twin        string                         // address of another node of this one's name, if one was met
 }
 
@@ -142,7 +143,7 @@ func New(cfg Config, world World, first Loaded) *Node {
 		saver: newSaver(world.Store, world.Logger),
 		ready: make(chan struct{}), begun: make(chan struct{}), ended: make(chan struct{}), reloading: make(chan struct{}, 1),
 		inbox: make(chan gossip.Message, inboxSize), commands: make(chan func(time.Time), commandsSize),
-		observed: newOutbox(), failed: make(chan error, 1), pools: map[string]*poolHistory{}, states: map[checks.Target]checks.State{},
+		observed: newOutbox(), failed: make(chan error, 1), pools: map[string]*poolHistory{}, reminded: map[string]time.Time{}, states: map[checks.Target]checks.State{},
 	}
 	n.await("starting")
 	n.registry = newRegistry(n)

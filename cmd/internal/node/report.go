@@ -20,8 +20,22 @@ type poolHistory struct {
 	failovers uint64    // changes of what is served, since the node started
 }
 
-// maxAlarms bounds the alarms that status shows; the oldest go first.
-const maxAlarms = 8
+// maxAlarms bounds the alarms that status shows; the oldest go first. alarmAgain is how soon one that
+// lasts is said again.
+const (
+	maxAlarms  = 8
+	alarmAgain = time.Minute
+)
+
+// remind says something that lasts, and not again within alarmAgain: it is not to wash the history away.
+func (n *Node) remind(text string, now time.Time) {
+	if at, ok := n.reminded[text]; ok && now.Sub(at) < alarmAgain {
+		return
+	}
+	maps.DeleteFunc(n.reminded, func(_ string, at time.Time) bool { return now.Sub(at) >= alarmAgain })
+	n.reminded[text] = now
+	n.alarm(text, now)
+}
 
 // alarm says something that an operator should look at.
 func (n *Node) alarm(text string, now time.Time) {
