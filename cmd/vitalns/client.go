@@ -179,7 +179,7 @@ func (c *client) do(ctx context.Context, method, path string, body any) (*http.R
 	if err != nil {
 		return nil, &failure{code: exitNoNode, err: fmt.Errorf("%s does not answer: %w", c.where, err), hint: "is the daemon running there?"}
 	}
-	if resp.StatusCode < 400 {
+	if resp.StatusCode < 400 || resp.StatusCode == http.StatusUnprocessableEntity { // 422: the body says it all
 		return resp, nil
 	}
 	defer resp.Body.Close()

@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +22,11 @@ func planCommand(opt *options) *cobra.Command {
 			if err != nil {
 				return err
 			}
-			if exitCode && (len(r.Changes) > 0 || len(r.NeedsRestart) > 0) {
+			changes := len(r.Changes) > 0 || len(r.NeedsRestart) > 0
+			if changes && !asJSON {
+				fmt.Fprintln(c.ErrOrStderr(), "to apply it: vitalns reload")
+			}
+			if exitCode && changes {
 				return &failure{code: exitAnswer}
 			}
 			return nil
@@ -59,37 +66,50 @@ func reload(c *cobra.Command, opt *options, method, path string, asJSON bool) (n
 	if err != nil {
 		return r, err
 	}
-	out := c.OutOrStdout()
 	if asJSON {
-		err = printJSON(out, raw)
+		err = printJSON(c.OutOrStdout(), raw)
 	} else {
-		fmt.Fprint(c.ErrOrStderr(), r.Problems)
-		for _, line := range r.Changes {
-			fmt.Fprintln(out, line)
-		}
-		if len(r.Answers) > 0 {
-			fmt.Fprintln(out, "answers that change now:")
-		}
-		for _, line := range r.Answers {
-			fmt.Fprintln(out, "  "+line)
-		}
-		for _, line := range r.NeedsRestart {
-			fmt.Fprintln(out, "needs restart: "+line)
-		}
-		if r.Applied {
-			fmt.Fprintln(out, "serving config "+r.Digest)
-		} else if r.Valid && len(r.Changes) == 0 && len(r.NeedsRestart) == 0 {
-			fmt.Fprintln(out, "no changes")
-		}
-		for _, line := range r.Serials {
-			fmt.Fprintln(out, line)
-		}
+		err = drawReload(c.OutOrStdout(), c.ErrOrStderr(), r)
 	}
-	if err != nil {
+	switch {
+	case err != nil:
 		return r, err
-	}
-	if !r.Valid || method == "POST" && len(r.NeedsRestart) > 0 {
+	case !r.Valid && method == "POST":
+		return r, &failure{code: exitFailed, err: errors.New("refused: what was served is served on")}
+	case !r.Valid, method == "POST" && len(r.NeedsRestart) > 0:
 		return r, &failure{code: exitFailed}
 	}
 	return r, nil
+}
+
+// drawReload prints what differs; problems are talk.
+func drawReload(out, talk io.Writer, r node.Reload) error {
+	fmt.Fprint(talk, r.Problems)
+	if !r.Valid {
+		return nil
+	}
+	var b strings.Builder
+	for _, line := range r.Changes {
+		fmt.Fprintln(&b, line)
+	}
+	if len(r.Answers) > 0 {
+		fmt.Fprintln(&b, "answers that change now:")
+	}
+	for _, line := range r.Answers {
+		fmt.Fprintln(&b, "  "+line)
+	}
+	for _, line := range r.NeedsRestart {
+		fmt.Fprintln(&b, "needs restart: "+line)
+	}
+	if len(r.Changes) == 0 && len(r.NeedsRestart) == 0 {
+		fmt.Fprintln(&b, "no changes")
+	}
+	for _, line := range r.Serials {
+		fmt.Fprintln(&b, line)
+	}
+	if r.Applied {
+		fmt.Fprintln(&b, "serving config "+r.Digest)
+	}
+	_, err := io.WriteString(out, b.String())
+	return err
 }

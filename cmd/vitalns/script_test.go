@@ -53,7 +53,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ready": ready, "until": until, "backend": setBackend, "shape": shape, "subst": subst, "exits": exits, "replace": replace,
+			"ready": ready, "until": until, "backend": setBackend, "shape": shape, "subst": subst, "exits": exits, "replace": replace, "scrub": scrub,
 		},
 	})
 }
@@ -103,7 +103,7 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 		defer cancel()
 		cmd := exec.CommandContext(ctx, args[1], args[2:]...)
 		cmd.Dir = ts.MkAbs(".")
-		cmd.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"), "VITALNS_SERVER="+ts.Getenv("VITALNS_SERVER"), "HOME="+ts.Getenv("HOME"))
+		cmd.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"), "VITALNS_SERVER="+ts.Getenv("VITALNS_SERVER"), "HOME="+ts.Getenv("HOME"), "XDG_RUNTIME_DIR="+ts.Getenv("XDG_RUNTIME_DIR"), "VITALNS_TOKEN_FILE="+ts.Getenv("VITALNS_TOKEN_FILE"))
 		out, _ = cmd.CombinedOutput() // what it printed is what counts
 		return pattern.Match(out) != neg
 	}) {
@@ -144,6 +144,30 @@ func replace(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("no %q in %s", args[0], args[2])
 	}
 	ts.Check(os.WriteFile(path, []byte(strings.ReplaceAll(string(raw), args[0], args[1])), 0o600))
+}
+
+// volatile is what differs from run to run in what people read.
+var volatile = []struct {
+	is *regexp.Regexp
+	as string
+}{
+	{regexp.MustCompile(`\b127\.0\.0\.1:\d+`), "127.0.0.1:PORT"},
+	{regexp.MustCompile(`config [0-9a-f]{8}`), "config DIGEST"},
+	{regexp.MustCompile(`serial \d+`), "serial SERIAL"},
+	{regexp.MustCompile(`vitalns dev\S*`), "vitalns VERSION"},
+	{regexp.MustCompile(`\b(\d+(\.\d+)?(d|h|ms|m|s|µs))+\b`), "TIME"},
+	{regexp.MustCompile(`  +`), "  "},
+}
+
+// scrub replaces what differs from run to run in stdout, and the width of columns with it.
+func scrub(ts *testscript.TestScript, _ bool, _ []string) {
+	text := ts.ReadFile("stdout")
+	for _, v := range volatile {
+		text = v.is.ReplaceAllString(text, v.as)
+	}
+	path := ts.MkAbs(".stdout.txt")
+	ts.Check(os.WriteFile(path, []byte(text), 0o600))
+	ts.Check(ts.Exec("cat", path))
 }
 
 // shape puts the names and types of the JSON in stdout in its place, a line each: values vary, names are

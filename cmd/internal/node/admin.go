@@ -158,12 +158,12 @@ func (a *Admin) overrides(w http.ResponseWriter, _ *http.Request) {
 
 func (a *Admin) plan(w http.ResponseWriter, r *http.Request) {
 	p, err := a.node.Plan(r.Context())
-	reply(w, p, err)
+	replyReload(w, p, err)
 }
 
 func (a *Admin) reload(w http.ResponseWriter, r *http.Request) {
 	p, err := a.node.Reload(r.Context())
-	reply(w, p, err)
+	replyReload(w, p, err)
 }
 
 func (a *Admin) explain(w http.ResponseWriter, r *http.Request) {
@@ -266,6 +266,17 @@ func reply(w http.ResponseWriter, v any, err error) {
 		w.Header().Set("Content-Type", "application/json")
 		_ = json.NewEncoder(w).Encode(v) // who asked has gone
 	}
+}
+
+// replyReload makes it plain to those who only look at the code that the files have errors.
+func replyReload(w http.ResponseWriter, r Reload, err error) {
+	if err == nil && !r.Valid {
+		w.Header().Set("Content-Type", "application/json")
+		w.WriteHeader(http.StatusUnprocessableEntity)
+		_ = json.NewEncoder(w).Encode(r) // who asked has gone
+		return
+	}
+	reply(w, r, err)
 }
 
 func refuse(w http.ResponseWriter, code int, text, hint string) {

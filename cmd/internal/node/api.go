@@ -192,17 +192,18 @@ type Events struct {
 	Events []Event `json:"events"`
 }
 
-// Reload is POST /api/v1/reload and GET /api/v1/plan.
+// Reload is POST /api/v1/reload and GET /api/v1/plan. With errors in the files the answer's code is 422.
 type Reload struct {
 	Schema       int      `json:"schema"`
 	Valid        bool     `json:"valid"` // no errors in the files
 	Applied      bool     `json:"applied"`
-	Problems     string   `json:"problems"` // the report, as `check` prints it
-	Changes      []string `json:"changes"`  // in configuration
-	Answers      []string `json:"answers"`  // that change
+	Error        string   `json:"error,omitempty"` // the first
+	Problems     string   `json:"problems"`        // the report, as `check` prints it
+	Changes      []string `json:"changes"`         // in configuration
+	Answers      []string `json:"answers"`         // that change
 	NeedsRestart []string `json:"needs_restart"`
 	Digest       string   `json:"digest"`
-	Serials      []string `json:"serials"`
+	Serials      []string `json:"serials"` // that changed
 }
 
 // Problem is the body of an error answer.

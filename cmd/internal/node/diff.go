@@ -1,73 +1,102 @@
 package node
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"reflect"
 	"slices"
 	"strings"
+	"time"
 
 	"vitalns/checks"
 	"vitalns/zones"
+	"vitalns/zones/zonefile"
 )
 
-// diffSources says, a line each, what differs between two configurations: `+` new, `-` gone, `~` changed.
+// maxChanges bounds the lines about changes; what is more is counted in a last line.
+const maxChanges = 1000
+
+// A changeList collects lines about changes: `+` new, `-` gone, `~` changed.
+type changeList struct {
+	lines []string
+	more  int
+}
+
+func (c *changeList) add(format string, args ...any) {
+	if len(c.lines) == maxChanges {
+		c.more++
+		return
+	}
+	c.lines = append(c.lines, fmt.Sprintf(format, args...))
+}
+
+func (c *changeList) all() []string {
+	if c.more > 0 {
+		return append(c.lines, fmt.Sprintf("~ and %d more changes", c.more))
+	}
+	return append([]string{}, c.lines...)
+}
+
+// diffSources says, a line each, what differs between two configurations.
 func diffSources(before, after []*zones.Source) []string {
 	old, new := byOrigin(before), byOrigin(after)
-	var out []string
+	var c changeList
 	for _, origin := range union(old, new) {
 		a, b := old[origin], new[origin]
 		switch {
 		case a == nil:
-			out = append(out, fmt.Sprintf("+ zone %s: %d pools, %d RRsets", text(origin), len(b.Pools), len(b.Records)))
+			c.add("+ zone %s: %s", text(origin), contents(b))
 		case b == nil:
-			out = append(out, "- zone "+text(origin))
-		case a.Content != b.Content || !reflect.DeepEqual(judged(a), judged(b)):
-			lines := diffZone(a, b)
-			if len(lines) == 0 {
-				lines = []string{"~ zone " + text(origin)}
-			}
-			out = append(out, lines...)
+			c.add("- zone %s: %s", text(origin), contents(a))
+		case !reflect.DeepEqual(a, b):
+			diffZone(&c, a, b)
 		}
 	}
-	return out
+	return c.all()
 }
 
-func diffZone(a, b *zones.Source) []string {
-	prefix := text(a.Origin) + "/"
-	var out []string
-	if a.SOA != b.SOA {
-		out = append(out, "~ SOA of "+text(a.Origin))
+func contents(s *zones.Source) string {
+	return fmt.Sprintf("%s, %s", count(len(s.Pools), "pool"), count(len(s.Records)+len(s.Dynamic), "record set"))
+}
+
+func count(n int, noun string) string {
+	if n == 1 {
+		return "1 " + noun
 	}
+	return fmt.Sprintf("%d %ss", n, noun)
+}
+
+func diffZone(c *changeList, a, b *zones.Source) {
+	lines := len(c.lines)
+	if soa := fieldChanges(a.SOA, b.SOA); soa != "" {
+		c.add("~ SOA of %s: %s", text(a.Origin), soa)
+	}
+	diffChecks(c, a, b)
+	prefix := text(a.Origin) + "/"
 	oldPools, newPools := byName(a.Pools), byName(b.Pools)
 	for _, name := range union(oldPools, newPools) {
 		p, q := oldPools[name], newPools[name]
 		switch {
 		case p == nil:
-			out = append(out, "+ pool "+prefix+name)
+			c.add("+ pool %s%s: %s of %s", prefix, name, q.Policy, memberNames(q))
 		case q == nil:
-			out = append(out, "- pool "+prefix+name)
+			c.add("- pool %s%s: %s of %s", prefix, name, p.Policy, memberNames(p))
 		default:
-			out = append(out, diffPool(prefix, p, q)...)
+			diffPool(c, prefix, p, q)
 		}
 	}
-	oldSets, newSets := recordSets(a), recordSets(b)
-	for _, key := range union(oldSets, newSets) {
-		p, q := oldSets[key], newSets[key]
-		switch {
-		case p == nil:
-			out = append(out, "+ record "+key)
-		case q == nil:
-			out = append(out, "- record "+key)
-		case !reflect.DeepEqual(p, q):
-			out = append(out, "~ record "+key)
-		}
+	diffRecords(c, a, b)
+	if len(c.lines) == lines && a.Content != b.Content {
+		c.add("~ zone %s: the order of its parts", text(a.Origin))
 	}
-	return append(out, diffJudgement(prefix, a, b)...)
 }
 
-func diffPool(prefix string, p, q *zones.Pool) []string {
-	var out []string
+func diffPool(c *changeList, prefix string, p, q *zones.Pool) {
+	name := prefix + p.Name
+	if fields := changes(settings(p), settings(q)); fields != "" {
+		c.add("~ pool %s: %s", name, fields)
+	}
 	old, new := map[string]zones.Member{}, map[string]zones.Member{}
 	for _, m := range p.Members {
 		old[m.Name] = m
@@ -75,85 +104,230 @@ func diffPool(prefix string, p, q *zones.Pool) []string {
 	for _, m := range q.Members {
 		new[m.Name] = m
 	}
-	for _, name := range union(old, new) {
-		m, was := old[name]
-		o, is := new[name]
+	for _, member := range union(old, new) {
+		m, was := old[member]
+		o, is := new[member]
 		switch {
 		case !was:
-			out = append(out, "+ target "+prefix+p.Name+"/"+name)
+			c.add("+ target %s/%s %s", name, member, addresses(o))
 		case !is:
-			out = append(out, "- target "+prefix+p.Name+"/"+name)
-		case !reflect.DeepEqual(m, o):
-			out = append(out, "~ target "+prefix+p.Name+"/"+name)
+			c.add("- target %s/%s %s", name, member, addresses(m))
+		default:
+			if fields := changes(memberSettings(m), memberSettings(o)); fields != "" {
+				c.add("~ target %s/%s: %s", name, member, fields)
+			}
 		}
 	}
-	a, b := *p, *q
-	a.Members, b.Members = nil, nil
-	if !reflect.DeepEqual(a, b) {
-		out = append(out, fmt.Sprintf("~ pool %s%s: %s", prefix, p.Name, fieldChanges(a, b)))
-	}
-	return out
 }
 
-// fieldChanges draws the fields in which two structs differ, as `ttl 30 -> 60`.
-func fieldChanges(a, b any) string {
+// A setting is a key with its value, both as a file has them.
+type setting struct{ key, value string }
+
+// changes draws what differs between two lists of settings, as `ttl 30s -> 60s`.
+func changes(a, b []setting) string {
 	var parts []string
-	va, vb := reflect.ValueOf(a), reflect.ValueOf(b)
-	for i := range va.NumField() {
-		x, y := va.Field(i).Interface(), vb.Field(i).Interface()
-		if !reflect.DeepEqual(x, y) {
-			parts = append(parts, fmt.Sprintf("%s %v -> %v", strings.ToLower(va.Type().Field(i).Name), x, y))
+	for i := range a {
+		if a[i].value != b[i].value {
+			part := fmt.Sprintf("%s %s -> %s", a[i].key, cmp.Or(a[i].value, "none"), cmp.Or(b[i].value, "none"))
+			parts = append(parts, strings.TrimSpace(part))
 		}
 	}
 	return strings.Join(parts, ", ")
 }
 
-// judgement is how a target is judged: what a reload may change without losing its state.
-type judgement struct {
-	check            string
-	interval, fast   string
-	fall, rise, calm int
-	quorum           checks.Quorum
-}
-
-func judged(s *zones.Source) map[checks.Target]judgement {
-	out := map[checks.Target]judgement{}
-	for _, w := range s.Watches {
-		out[w.Target] = judgement{w.Check, w.Interval.String(), w.FastInterval.String(), w.Fall, w.Rise, w.Clear, w.Quorum}
+func settings(p *zones.Pool) []setting {
+	down := map[zones.AllDown]string{zones.ServeAll: "serve-all", zones.ServeLastGood: "last-good", zones.NoData: "nodata", zones.ServFail: "servfail"}[p.WhenAllDown]
+	if !p.AllDownWritten {
+		down += " (default)"
 	}
-	return out
+	healthy := fmt.Sprint(max(p.MinHealthy.N, 1))
+	if p.MinHealthy.Percent {
+		healthy += "%"
+	}
+	failback := map[zones.FailbackMode]string{zones.FailbackHold: p.Failback.Hold.String(), zones.FailbackAuto: "auto", zones.FailbackManual: "manual"}[p.Failback.Mode]
+	ttl := seconds(p.TTL.Min)
+	if p.TTL.Max != p.TTL.Min {
+		ttl += ".." + seconds(p.TTL.Max)
+	}
+	return []setting{
+		{"policy", p.Policy.String()}, {"max_answers", fmt.Sprint(p.MaxAnswers)}, {"min_healthy", healthy}, {"when_all_down", down},
+		{"fallback", p.Fallback}, {"failback", failback}, {"linked", fmt.Sprint(p.Linked)}, {"ttl", ttl},
+	}
 }
 
-// diffJudgement says which targets are judged differently, a line for each check and change.
-func diffJudgement(prefix string, a, b *zones.Source) []string {
-	old, new := judged(a), judged(b)
+func seconds(n uint32) string { return (time.Duration(n) * time.Second).String() }
+
+func memberSettings(m zones.Member) []setting {
+	return []setting{
+		{"address", addresses(m)}, {"priority", fmt.Sprint(m.Priority)}, {"weight", fmt.Sprint(m.Weight)}, {"state", m.Admin.String()}, {"probe", probes(m)},
+	}
+}
+
+func addresses(m zones.Member) string {
+	if m.CNAME != "" {
+		return m.CNAME.String()
+	}
+	all := make([]string, len(m.Addrs))
+	for i, a := range m.Addrs {
+		all[i] = a.Addr.String()
+	}
+	return strings.Join(all, " ")
+}
+
+// probes draws what is probed for a member and how much of it must be up; "" where nothing is.
+func probes(m zones.Member) string {
+	needs := []zones.Need{m.Need}
+	for _, a := range m.Addrs {
+		needs = append(needs, a.Need)
+	}
+	var all []string
+	for _, n := range needs {
+		var of []string
+		for _, t := range n.Of {
+			of = append(of, t.String())
+		}
+		switch {
+		case len(of) > 1:
+			all = append(all, fmt.Sprintf("%d of (%s)", n.K, strings.Join(of, ", ")))
+		case len(of) == 1:
+			all = append(all, of[0])
+		}
+	}
+	return strings.Join(all, " and ")
+}
+
+func memberNames(p *zones.Pool) string {
+	var all []string
+	for _, m := range p.Members {
+		all = append(all, m.Name+" "+addresses(m))
+	}
+	return some(all)
+}
+
+// some joins the first of a list.
+func some(all []string) string {
+	const most = 5
+	if len(all) > most+1 {
+		return fmt.Sprintf("%s, ... %d more", strings.Join(all[:most], ", "), len(all)-most)
+	}
+	return strings.Join(all, ", ")
+}
+
+// diffChecks says how checks differ, a line each: those of the targets that stand in both, matched by
+// pool, target and address.
+func diffChecks(c *changeList, a, b *zones.Source) {
+	old, new := watchesOf(a), watchesOf(b)
+	before := servedTargets([]*zones.Source{a})
 	seen := map[string]bool{}
-	for t, j := range new {
-		if i, ok := old[t]; ok && i != j {
-			seen[fmt.Sprintf("~ check %s: interval %s -> %s, fast_interval %s -> %s, fall %d -> %d, rise %d -> %d, clear %d -> %d, quorum %s -> %s",
-				strings.TrimPrefix(j.check, prefix), i.interval, j.interval, i.fast, j.fast, i.fall, j.fall, i.rise, j.rise, i.calm, j.calm, i.quorum, j.quorum)] = true
+	after := servedTargets([]*zones.Source{b})
+	for key, now := range after {
+		was := before[key]
+		if len(was) != len(now) {
+			continue // the targets' own lines say it
+		}
+		for i, t := range now {
+			w, o := old[was[i]], new[t]
+			fields := changes(judgement(w), judgement(o))
+			if was[i] != t && w.Timeout == o.Timeout {
+				fields = strings.TrimPrefix(fields+", what is probed differs: verdicts are kept, stale, until it has been probed anew", ", ")
+			}
+			if fields != "" {
+				seen[fmt.Sprintf("~ check %s: %s", o.Check, fields)] = true
+			}
 		}
 	}
-	return slices.Sorted(maps.Keys(seen))
+	for _, line := range slices.Sorted(maps.Keys(seen)) {
+		c.add("%s", line)
+	}
 }
 
-// diffAnswers says which pools answer differently.
-func diffAnswers(before, after *zones.Table) []string {
-	var out []string
-	set := before.Set()
-	for id, ref := range set.Pools() {
-		name := ref.ZoneLabel + "/" + ref.Pool.Name
-		was := servingText(before, zones.PoolID(id))
-		next, ok := after.Set().PoolID(ref.Zone, ref.Pool.Name)
-		if !ok {
-			out = append(out, name+": "+was+" -> gone")
-			continue
-		}
-		if is := servingText(after, next); is != was {
-			out = append(out, name+": "+was+" -> "+is)
-		}
+func watchesOf(s *zones.Source) map[checks.Target]checks.Watch {
+	out := map[checks.Target]checks.Watch{}
+	for _, w := range s.Watches {
+		out[w.Target] = w
 	}
 	return out
+}
+
+func judgement(w checks.Watch) []setting {
+	return []setting{
+		{"interval", w.Interval.String()}, {"timeout", w.Timeout.String()}, {"fast_interval", w.FastInterval.String()},
+		{"fall", fmt.Sprint(w.Fall)}, {"rise", fmt.Sprint(w.Rise)}, {"clear", fmt.Sprint(w.Clear)}, {"quorum", w.Quorum.String()},
+	}
+}
+
+// diffRecords says how static RRsets and the owners whose answers come from pools differ.
+func diffRecords(c *changeList, a, b *zones.Source) {
+	old, new := recordSets(a), recordSets(b)
+	for _, key := range union(old, new) {
+		p, was := old[key]
+		q, is := new[key]
+		switch {
+		case !was:
+			c.add("+ record %s %s", key, q.data())
+		case !is:
+			c.add("- record %s %s", key, p.data())
+		default:
+			if fields := changes(p.settings(), q.settings()); fields != "" {
+				c.add("~ record %s: %s", key, fields)
+			}
+		}
+	}
+}
+
+// A recordSet is a static RRset, or an owner whose answers come from pools.
+type recordSet struct {
+	static  *zones.RRset
+	dynamic *zones.Dynamic
+}
+
+func (r recordSet) data() string {
+	if r.static == nil {
+		rules := make([]string, len(r.dynamic.Rules))
+		for i, rule := range r.dynamic.Rules {
+			rules[i] = "pool " + rule.Pool
+			if len(rule.Subnets) > 0 {
+				rules[i] += fmt.Sprintf(" for %v", rule.Subnets)
+			}
+		}
+		return strings.Join(rules, ", else ")
+	}
+	all := make([]string, len(r.static.Rdata))
+	for i, wire := range r.static.Rdata {
+		all[i] = zonefile.FormatRdata(r.static.Type, wire)
+	}
+	return some(all)
+}
+
+func (r recordSet) settings() []setting {
+	if r.static == nil {
+		return []setting{{"", r.data()}, {"ecs", fmt.Sprint(r.dynamic.ECS)}}
+	}
+	return []setting{{"data", r.data()}, {"ttl", seconds(r.static.TTL)}}
+}
+
+// recordSets are what a zone holds, by owner and type.
+func recordSets(s *zones.Source) map[string]recordSet {
+	out := map[string]recordSet{}
+	for i, r := range s.Records {
+		out[text(r.Owner)+" "+typeText(r.Type)] = recordSet{static: &s.Records[i]}
+	}
+	for i, d := range s.Dynamic {
+		out[text(d.Owner)] = recordSet{dynamic: &s.Dynamic[i]}
+	}
+	return out
+}
+
+// fieldChanges draws the fields in which two structs differ.
+func fieldChanges(a, b any) string {
+	var old, new []setting
+	va, vb := reflect.ValueOf(a), reflect.ValueOf(b)
+	for i := range va.NumField() {
+		key := strings.ToLower(va.Type().Field(i).Name)
+		old = append(old, setting{key, fmt.Sprint(va.Field(i).Interface())})
+		new = append(new, setting{key, fmt.Sprint(vb.Field(i).Interface())})
+	}
+	return changes(old, new)
 }
 
 func text(n zones.Name) string { return strings.TrimSuffix(n.String(), ".") }
@@ -170,18 +344,6 @@ func byName(pools []zones.Pool) map[string]*zones.Pool {
 	out := map[string]*zones.Pool{}
 	for i := range pools {
 		out[pools[i].Name] = &pools[i]
-	}
-	return out
-}
-
-// recordSets are the static RRsets and the dynamic owners of a zone by owner and type.
-func recordSets(s *zones.Source) map[string]any {
-	out := map[string]any{}
-	for _, r := range s.Records {
-		out[fmt.Sprintf("%s %s", r.Owner, typeText(r.Type))] = r
-	}
-	for _, d := range s.Dynamic {
-		out[d.Owner.String()+" pool"] = d
 	}
 	return out
 }

@@ -15,12 +15,15 @@ import (
 // Plan reads the files and says what a reload would change; nothing changes.
 func (n *Node) Plan(ctx context.Context) (Reload, error) {
 	l := n.world.Load()
-	var r Reload
-	err := n.call(ctx, func(now time.Time) { r = n.compare(l) })
-	return r, err
+	m, err := n.moment(ctx)
+	if err != nil {
+		return Reload{}, err
+	}
+	return m.compare(l), nil
 }
 
-// Reload reads the files and serves them, whole or not at all.
+// Reload reads the files and serves them, whole or not at all. The comparison is made beside the loop: it
+// takes long where zones are large.
 func (n *Node) Reload(ctx context.Context) (Reload, error) {
 	select {
 	case n.reloading <- struct{}{}: // or files read earlier might be served later
@@ -29,31 +32,65 @@ func (n *Node) Reload(ctx context.Context) (Reload, error) {
 	}
 	defer func() { <-n.reloading }()
 	l := n.world.Load()
-	var r Reload
-	err := n.call(ctx, func(now time.Time) {
-		r = n.compare(l)
+	m, err := n.moment(ctx)
+	if err != nil {
+		return Reload{}, err
+	}
+	r := m.compare(l)
+	serials := n.serials()
+	err = n.call(ctx, func(now time.Time) {
 		n.counters.reloaded(now, r.Valid)
-		if !r.Valid {
-			n.log.Error("reload: the files have errors; what was served is served on", "errors", l.Problems.Errors(), "first", l.Problems[0].Error())
-			n.reloadError = firstError(l.Problems)
-			n.events.add(now, Event{Kind: "reload", Text: "refused: " + n.reloadError})
+		if r.Valid {
+			n.reloadError, n.loadedAt = "", now
+			n.apply(l, now)
+			r.Applied = true
+			n.events.add(now, Event{Kind: "reload", Text: fmt.Sprintf("serving config %s: %s", l.Hex(), count(len(r.Changes), "change"))})
 			return
 		}
-		n.reloadError, n.loadedAt = "", now
-		n.apply(l, now)
-		r.Applied = true
-		n.log.Info("reloaded", "config", l.Hex(), "changes", len(r.Changes))
-		n.events.add(now, Event{Kind: "reload", Text: fmt.Sprintf("serving config %s: %d changes", l.Hex(), len(r.Changes))})
-		for _, name := range r.NeedsRestart {
-			n.log.Warn("needs restart", "what", name)
-		}
+		n.reloadError = r.Error
+		n.events.add(now, Event{Kind: "reload", Text: "refused: " + r.Error})
 	})
-	if err != nil || !r.Applied {
+	switch {
+	case err != nil:
 		return r, err
+	case !r.Valid:
+		n.log.Error("reload refused: what was served is served on", "errors", l.Problems.Errors(), "first", r.Error)
+		return r, nil
+	}
+	n.log.Info("reloaded", "config", l.Hex(), "changes", len(r.Changes))
+	for _, name := range r.NeedsRestart {
+		n.log.Warn("needs restart", "what", name)
 	}
 	// The serials are the cluster's and settle at the end of the turn that applied the files.
-	err = n.call(ctx, func(time.Time) { r.Serials = n.serials() })
+	err = n.call(ctx, func(time.Time) { r.Serials = serialChanges(serials, n.serials()) })
 	return r, err
+}
+
+// serials are the serials of the zones that are served.
+func (n *Node) serials() map[string]uint32 {
+	out := map[string]uint32{}
+	t := n.table.Load()
+	for i, z := range t.Set().Zones() {
+		out[z.Label] = t.Serial(zones.ZoneID(i))
+	}
+	return out
+}
+
+// serialChanges names the zones whose serial is another, with it.
+func serialChanges(was, is map[string]uint32) []string {
+	out := []string{}
+	for _, zone := range union(was, is) {
+		before, old := was[zone]
+		now, served := is[zone]
+		switch {
+		case !served || old && before == now:
+		case old:
+			out = append(out, fmt.Sprintf("zone %s serial %d -> %d", zone, before, now))
+		default:
+			out = append(out, fmt.Sprintf("zone %s serial %d", zone, now))
+		}
+	}
+	return out
 }
 
 func firstError(ps zonefile.Problems) string {
@@ -66,7 +103,7 @@ func firstError(ps zonefile.Problems) string {
 }
 
 // compare says what l would change.
-func (n *Node) compare(l Loaded) Reload {
+func (m moment) compare(l Loaded) Reload {
 	r := Reload{Schema: Schema, Valid: l.Problems.Errors() == 0, Digest: l.Hex(),
 		Changes: []string{}, Answers: []string{}, NeedsRestart: []string{}, Serials: []string{}}
 	if len(l.Problems) > 0 {
@@ -75,12 +112,12 @@ func (n *Node) compare(l Loaded) Reload {
 		r.Problems = b.String()
 	}
 	if !r.Valid {
-		r.Digest = n.loaded.Hex()
+		r.Digest, r.Error = m.loaded.Hex(), firstError(l.Problems)
 		return r
 	}
-	r.Changes = append(r.Changes, diffSources(n.loaded.Sources, l.Sources)...)
-	r.NeedsRestart = append(r.NeedsRestart, needsRestart(n.loaded.File, l.File)...)
-	r.Answers = append(r.Answers, diffAnswers(n.table.Load(), zones.NewTable(l.Set, n.adopted(l)))...)
+	r.Changes = diffSources(m.loaded.Sources, l.Sources)
+	r.NeedsRestart = append(r.NeedsRestart, needsRestart(m.loaded.File, l.File)...)
+	r.Answers = diffAnswers(m.table, zones.NewTable(l.Set, m.adopted(l)), m.loaded.Sources, l.Sources)
 	return r
 }
 
@@ -130,13 +167,13 @@ func (n *Node) apply(l Loaded, now time.Time) {
 
 // adopted is the snapshot that the next table would be made from, if l were served: a target that takes
 // another's place begins with its verdict.
-func (n *Node) adopted(l Loaded) *checks.Snapshot {
-	snap := *n.snapshot.Load()
+func (m moment) adopted(l Loaded) *checks.Snapshot {
+	snap := *m.snap
 	verdicts := map[checks.Target]checks.Verdict{}
 	for _, w := range l.Watches() {
 		verdicts[w.Target] = snap.Verdict(w.Target)
 	}
-	before := servedTargets(n.loaded.Sources)
+	before := servedTargets(m.loaded.Sources)
 	for key, ts := range servedTargets(l.Sources) {
 		for i, t := range ts {
 			if old := before[key]; len(old) > 0 && verdicts[t].State == checks.Unknown {

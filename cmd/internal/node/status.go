@@ -3,7 +3,6 @@ package node
 import (
 	"cmp"
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -94,16 +93,6 @@ func zoneStates(m moment) []ZoneState {
 	for i, z := range m.table.Set().Zones() {
 		id := zones.ZoneID(i)
 		out = append(out, ZoneState{Zone: z.Label, File: z.File, Serial: m.table.Serial(id), Names: z.Names, Pools: pools[id]})
-	}
-	return out
-}
-
-// serials are the lines that a reload prints.
-func (n *Node) serials() []string {
-	out := []string{}
-	t := n.table.Load()
-	for i, z := range t.Set().Zones() {
-		out = append(out, fmt.Sprintf("zone %s serial %d", z.Label, t.Serial(zones.ZoneID(i))))
 	}
 	return out
 }
