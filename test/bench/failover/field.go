@@ -57,17 +57,13 @@ type field struct {
 
 func newField(stage *live.Stage) (*field, error) {
 	f := &field{stage: stage, pulse: newPulse()}
-	net := [2]byte{byte(1 + rand.IntN(254)), byte(rand.IntN(255))} // an address of one's own on loopback meets nobody
-	for i := range backends {
-		a := netip.AddrFrom4([4]byte{127, net[0], net[1], byte(1 + i)})
-		if i == 0 {
-			addr, err := live.Address(a.String())
-			if err != nil {
-				return nil, err
-			}
-			f.port = netip.MustParseAddrPort(addr).Port()
-		}
-		f.backends = append(f.backends, &backend{addr: netip.AddrPortFrom(a, f.port), stage: stage})
+	addrs, err := live.Loopback(backends)
+	if err != nil {
+		return nil, err
+	}
+	f.port = addrs[0].Port()
+	for _, a := range addrs {
+		f.backends = append(f.backends, &backend{addr: a, stage: stage})
 	}
 	for _, name := range rivals {
 		if _, err := find(name.program); err != nil {
