@@ -264,6 +264,9 @@ func TestMajoritySide(t *testing.T) {
 			t.Errorf("%s: majority %v", n.name, n.snap.Majority)
 		}
 	}
+	if got := b.node("a").snap.Nodes; got != 5 {
+		t.Errorf("expected: %d", got)
+	}
 	if got := b.node("a").snap.Fresh; !slices.Equal(got, []string{"a", "b"}) {
 		t.Errorf("fresh: %v", got)
 	}

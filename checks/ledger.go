@@ -118,7 +118,7 @@ func NewLedger(cfg LedgerConfig, now time.Time) *Ledger {
 		self: self, owners: map[string]*owner{cfg.Node: self}, order: []*owner{self},
 		targets: map[Target]*held{}, keys: map[string]*held{}, saved: map[Target]saved{},
 		shared: newShared(), starting: true, exchanged: !cfg.Joining, beatAt: now,
-		view: Snapshot{Self: cfg.Node}, nodesNews: true,
+		view: Snapshot{Self: cfg.Node, Nodes: cfg.Nodes}, nodesNews: true,
 		out: outbox{unsent: map[string]struct{}{}},
 	}
 }

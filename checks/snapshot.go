@@ -23,6 +23,7 @@ type Snapshot struct {
 	Abstains bool     // this node abstains
 	Majority bool     // this side hears at least half of the nodes expected (itself included)
 	Self     string
+	Nodes    int // expected in the cluster, this one included
 }
 
 // Verdict returns the verdict on t as it is at s.At; the zero Verdict where there is none.

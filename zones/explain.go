@@ -24,6 +24,8 @@ type Explanation struct {
 	Schema   int             `json:"schema"`
 	Question string          `json:"question"` // "www.example.com. A"
 	Client   string          `json:"client,omitempty"`
+	Voters   int             `json:"voters,omitempty"` // nodes that judge, where they are fewer than Nodes
+	Nodes    int             `json:"nodes,omitempty"`
 	Steps    []ExplainedStep `json:"steps"` // one per name of a CNAME chain
 	Result   string          `json:"result"`
 	Answer   []string        `json:"answer"` // records in presentation form: all that it is drawn from
@@ -134,6 +136,9 @@ func Explain(t *Table, in *checks.Snapshot, q Question) Explanation {
 	e := Explanation{Schema: 1, Question: q.Name.String() + " " + dns.Type(q.Type).String(), Answer: []string{}}
 	if q.Client.IsValid() {
 		e.Client = q.Client.String()
+	}
+	if len(in.Voters) < in.Nodes {
+		e.Voters, e.Nodes = len(in.Voters), in.Nodes
 	}
 	for name := q.Name; name != "" && len(e.Steps) < maxExplained; {
 		var s ExplainedStep

@@ -31,6 +31,22 @@ func explain(t *testing.T, w *world) zones.Explanation {
 	return zones.Explain(zones.NewTable(w.compile(t), in), in, q)
 }
 
+// Fewer nodes than expected show, none more.
+func TestExplainNodes(t *testing.T) {
+	w := newWorld()
+	for _, line := range []string{"pool web", "target lon 192.0.2.1", "ask www.test A"} {
+		w.tell(t, line)
+	}
+	for _, expected := range []int{3, 1} {
+		in := w.snapshot()
+		in.Voters, in.Nodes = []string{"a"}, expected
+		e := zones.Explain(zones.NewTable(w.compile(t), in), in, zones.Question{Name: zonetest.Name(t, "www.test"), Type: dns.TypeA})
+		if got, want := strings.Contains(e.String(), "judged by 1 of 3"), expected == 3; got != want {
+			t.Errorf("of %d: %s", expected, e)
+		}
+	}
+}
+
 // The names of the fields are a contract: one golden file.
 func TestExplainJSON(t *testing.T) {
 	w := newWorld()

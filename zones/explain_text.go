@@ -17,6 +17,9 @@ func record(rr dns.RR) string { return strings.Join(strings.Fields(rr.String()),
 func (e Explanation) String() string {
 	d := drawing{}
 	d.line("question", e.Question+fromClient(e.Client))
+	if e.Nodes > 0 {
+		d.line("nodes", fmt.Sprintf("judged by %d of %d", e.Voters, e.Nodes))
+	}
 	for i, s := range e.Steps {
 		if i > 0 {
 			d.line("name", s.Name)
