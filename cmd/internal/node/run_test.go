@@ -251,3 +251,26 @@ func TestOwnHistoryComesFirst(t *testing.T) {
 		t.Errorf("got %v, %v", s, ok)
 	}
 }
+
+// What comes faster than the loop takes it is dropped and counted, and does not hold up the mesh.
+func TestInboxIsBounded(t *testing.T) {
+	bubble(t, func(b *lab) {
+		b.start(Config{StartGrace: time.Second})
+		hold := make(chan struct{})
+		go func() { _ = b.node.call(context.Background(), func(time.Time) { <-hold }) }()
+		synctest.Wait()
+		const over = 7
+		for range inboxSize + over {
+			b.node.deliver(gossip.Message{From: "x"})
+		}
+		if got := b.node.counters.inboxDropped.Load(); got != over {
+			t.Errorf("dropped %d, want %d", got, over)
+		}
+		close(hold)
+		synctest.Wait()
+		if n := len(b.node.inbox); n != 0 {
+			t.Errorf("%d are left", n)
+		}
+		b.end()
+	})
+}
