@@ -2,6 +2,7 @@ package sim
 
 import (
 	"math/rand/v2"
+	"strings"
 	"testing"
 	"time"
 )
@@ -31,5 +32,27 @@ func TestBlips(t *testing.T) {
 		if seen < 500 {
 			t.Errorf("only %d blips were noticed: they are no test", seen)
 		}
+	})
+}
+
+// A target that comes and goes every five seconds for half an hour: each time it falls soon after it came up
+// doubles the successes it needs, so that after four falls (2, 4, 8, then 16 successes in 5 s) it stays out.
+func TestFlapping(t *testing.T) {
+	simulate(t, options{size: 3, zone: strings.Replace(twoTargets, "[records.www]", "failback = 'auto'\n[records.www]", 1)}, func(c *cluster) {
+		c.sleep(20 * time.Second)
+		begin := time.Now()
+		for time.Since(begin) < 30*time.Minute {
+			c.world.set("", lon, refuses)
+			c.sleep(5 * time.Second)
+			c.world.unset("", lon)
+			c.sleep(5 * time.Second)
+		}
+		changes := c.failovers(begin)
+		t.Logf("a target that flaps 180 times: %d changes of answers on 3 nodes", len(changes))
+		if len(changes) > 3*2*4 {
+			t.Errorf("%d changes, want at most 24: %v", len(changes), changes)
+		}
+		c.within(2*time.Minute, "once it is steady it is served", c.all(lon))
+		c.settle(time.Second)
 	})
 }

@@ -209,6 +209,9 @@ func (m *machine) load() node.Loaded {
 
 // off stops the node as SIGTERM does, and waits for it. It returns what Run returned.
 func (m *machine) off() error {
+	if m.suspended() {
+		m.awaken(0)
+	}
 	m.life.stop()
 	<-m.life.done
 	return m.gone()
@@ -217,6 +220,9 @@ func (m *machine) off() error {
 // kill ends the node as SIGKILL does: no farewell, and nothing more reaches the disk.
 func (m *machine) kill() {
 	l := m.life
+	if m.suspended() {
+		m.awaken(0)
+	}
 	if l.transport != nil {
 		_ = l.transport.Shutdown() // always nil
 	}
@@ -268,6 +274,12 @@ func (m *machine) awaken(more time.Duration) {
 	m.frozen = nil
 	m.mu.Unlock()
 	m.c.net.Up(m.addr)
+}
+
+func (m *machine) suspended() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.frozen != nil
 }
 
 // awake waits until the machine is not suspended.

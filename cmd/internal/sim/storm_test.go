@@ -5,15 +5,17 @@ import (
 	"math/rand/v2"
 	"testing"
 	"time"
+
+	"vitalns/test/simnet"
 )
 
-// Clusters of 5, 20 and 50 nodes in a storm: delay, 30 % loss, partitions, kills and restarts, targets that
-// come and go. When it is quiet all agree, and what they think is true.
+// Clusters of 5, 20 and 50 nodes in a storm: delay, 30 % loss, partitions, paths of one direction or one
+// protocol, kills, restarts, lost disks, suspends, targets that come and go. When it is quiet all agree, and what they think is true.
 func TestStorm(t *testing.T) {
 	for _, s := range []struct {
 		size int
 		d    time.Duration
-	}{{5, 10 * time.Minute}, {20, 2 * time.Minute}, {50, 30 * time.Second}} {
+	}{{5, 10 * time.Minute}, {20, 2 * time.Minute}, {50, 20 * time.Second}} {
 		t.Run(fmt.Sprint(s.size), func(t *testing.T) {
 			t.Parallel()
 			storm(t, 3, s.size, s.d)
@@ -45,10 +47,15 @@ func storm(t *testing.T, seed uint64, size int, d time.Duration) {
 		}
 		c.net.Heal()
 		c.net.SetLoss(0)
+		for _, m := range c.nodes {
+			if m.suspended() {
+				m.awaken(0)
+			}
+		}
 		c.boot()
 		c.sleep(time.Second)
 		took := c.settle(20 * time.Second)
-		c.sleep(40 * time.Second) // flap damping has its time
+		c.sleep(min(d, 40*time.Second)) // flap damping has its time
 		c.settle(time.Second)
 		for i := range 6 {
 			host := fmt.Sprintf("192.0.2.%d", i+1)
@@ -67,7 +74,7 @@ func storm(t *testing.T, seed uint64, size int, d time.Duration) {
 // mischief does one thing that may happen.
 func (c *cluster) mischief(rng *rand.Rand) {
 	m := c.nodes[rng.IntN(len(c.nodes))]
-	switch rng.IntN(6) {
+	switch rng.IntN(9) {
 	case 0:
 		var left []string
 		for _, m := range c.nodes {
@@ -81,11 +88,22 @@ func (c *cluster) mischief(rng *rand.Rand) {
 	case 2, 3:
 		switch {
 		case m.life == nil:
+			if rng.IntN(4) == 0 {
+				m.disk.put(nil)
+			}
 			m.boot()
+		case m.suspended():
+			m.awaken(time.Duration(rng.IntN(2)) * time.Minute)
 		case len(c.running()) > 1 && rng.IntN(2) == 0:
 			m.kill()
 		case len(c.running()) > 1:
 			_ = m.off() // logged
+		}
+	case 4:
+		c.net.Cut(m.addr, c.nodes[rng.IntN(len(c.nodes))].addr, simnet.Proto(1+rng.IntN(3)))
+	case 5:
+		if m.life != nil && !m.suspended() {
+			m.suspend()
 		}
 	default:
 		host := fmt.Sprintf("192.0.2.%d", 1+rng.IntN(6))
