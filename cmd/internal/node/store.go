@@ -77,11 +77,11 @@ func (d *Dir) Load() (Saved, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return Saved{}, nil
 	}
-	if err != nil {
-		return Saved{}, fmt.Errorf("read state: %w", err)
+	var s Saved
+	if err == nil {
+		s, err = decodeSaved(raw)
 	}
-	s, err := decodeSaved(raw)
-	if err != nil {
+	if err != nil { // left in place it would be lost under the next one
 		aside := name + ".bad"
 		if rerr := os.Rename(name, aside); rerr != nil {
 			return Saved{}, fmt.Errorf("state %s: %w; setting it aside: %w", name, err, rerr)

@@ -68,3 +68,24 @@ func openDir(t *testing.T, path string) *Dir {
 	t.Cleanup(func() { _ = d.Close() })
 	return d
 }
+
+// What cannot even be read is set aside, too, and does not stand in the way of the next state.
+func TestDirSetsAsideTheUnreadable(t *testing.T) {
+	path := t.TempDir()
+	d := openDir(t, path)
+	if err := os.MkdirAll(filepath.Join(path, stateFile, "inside"), 0o750); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := d.Load(); err == nil || !strings.Contains(err.Error(), stateFile+".bad") {
+		t.Errorf("got %v", err)
+	}
+	if err := d.Save(Saved{Incarnation: 4}); err != nil {
+		t.Error(err)
+	}
+	if s, err := d.Load(); err != nil || s.Incarnation != 4 {
+		t.Errorf("got %+v, %v", s, err)
+	}
+	if _, err := os.Stat(filepath.Join(path, stateFile+".bad", "inside")); err != nil {
+		t.Error(err)
+	}
+}
