@@ -16,6 +16,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -53,7 +54,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ready": ready, "until": until, "backend": setBackend, "shape": shape, "subst": subst, "exits": exits, "replace": replace, "scrub": scrub,
+			"ready": ready, "until": until, "backend": setBackend, "shape": shape, "subst": subst, "exits": exits, "replace": replace, "scrub": scrub, "hup": hup,
 		},
 	})
 }
@@ -146,6 +147,13 @@ func replace(ts *testscript.TestScript, _ bool, args []string) {
 	ts.Check(os.WriteFile(path, []byte(strings.ReplaceAll(string(raw), args[0], args[1])), 0o600))
 }
 
+// hup sends SIGHUP to the daemon that runs in the background: testscript's own kill knows but two signals.
+func hup(ts *testscript.TestScript, _ bool, _ []string) {
+	for _, cmd := range ts.BackgroundCmds() {
+		ts.Check(cmd.Process.Signal(syscall.SIGHUP))
+	}
+}
+
 // volatile is what differs from run to run in what people read.
 var volatile = []struct {
 	is *regexp.Regexp
@@ -224,21 +232,27 @@ func draw(lines map[string]bool, path string, v any) {
 
 type backendKey struct{}
 
-// A testBackend answers /healthz with a status that scripts set; 0 closes the connection.
+// A testBackend answers with a status that scripts set; 0 closes the connection, hang never answers.
 type testBackend struct {
 	srv    *httptest.Server
 	mu     sync.Mutex // protects status
 	status int
 }
 
+const hang = -1
+
 func newTestBackend() *testBackend {
 	b := &testBackend{status: http.StatusOK}
-	b.srv = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	b.srv = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b.mu.Lock()
 		status := b.status
 		b.mu.Unlock()
-		if status == 0 {
+		switch status {
+		case 0:
 			panic(http.ErrAbortHandler)
+		case hang:
+			<-r.Context().Done()
+			return
 		}
 		w.WriteHeader(status)
 	}))
@@ -258,6 +272,10 @@ func setBackend(ts *testscript.TestScript, _ bool, args []string) {
 	b := ts.Value(backendKey{}).(*testBackend)
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	if args[0] == "hang" {
+		b.status = hang
+		return
+	}
 	_, err := fmt.Sscan(args[0], &b.status)
 	ts.Check(err)
 }
