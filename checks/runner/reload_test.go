@@ -2,6 +2,7 @@ package runner_test
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -217,6 +218,36 @@ func TestObserveOnlyChanges(t *testing.T) {
 		// up; 1 failure with the alarm; 2 failures; down
 		if s := l.sights(0); len(s) != 4 {
 			t.Errorf("%d observations published: %+v", len(s), s)
+		}
+	})
+}
+
+// After Reset nothing is told any more that was found before it.
+func TestResetKeepsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var l *lab
+		var told []string
+		l = newLab(t, runner.Config{Observe: func(x checks.Target, o checks.Observation) {
+			told = append(told, x.Host+" "+o.State.String())
+			switch len(told) {
+			case 1:
+				time.Sleep(time.Second) // the other two end meanwhile
+			case 2:
+				l.Reset()
+			}
+		}})
+		slow := answer{result: checks.Result{Kind: checks.OK}, after: 800 * ms}
+		ws := l.watches(3)
+		for i := range ws {
+			l.turn(i, slow)
+			ws[i].Timeout = ws[i].Interval
+		}
+		l.Set(ws)
+		l.run()
+		l.wait(2 * time.Second)
+		l.close()
+		if len(told) < 3 || !strings.HasSuffix(told[2], "unknown") {
+			t.Errorf("told: %q", told)
 		}
 	})
 }

@@ -13,6 +13,7 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"vitalns/checks"
@@ -41,6 +42,8 @@ type Runner struct {
 	cfg   Config
 	ended chan ending   // probes wait here for the goroutine of Run, which takes them until all are done
 	woken chan struct{} // holds one: the schedule has changed
+
+	resets atomic.Uint64 // calls of Reset
 
 	mu       sync.Mutex // protects schedule; held for computing only
 	schedule *schedule
@@ -115,6 +118,7 @@ func (r *Runner) Hint(t checks.Target) bool {
 // at once. What probes that run now will find does not count.
 func (r *Runner) Reset() {
 	r.mu.Lock()
+	r.resets.Add(1)
 	abandoned := r.schedule.reset(time.Now())
 	stops := cancels(abandoned)
 	r.mu.Unlock()
@@ -155,10 +159,13 @@ func (r *Runner) Run(ctx context.Context) error {
 			f.cancel = cancel
 			go r.probe(fctx, f)
 		}
-		changes := r.schedule.take()
+		changes, resets := r.schedule.take(), r.resets.Load()
 		next, any := r.schedule.next()
 		r.mu.Unlock()
 		for _, c := range changes {
+			if r.resets.Load() != resets {
+				break // found before, and told no more
+			}
 			r.cfg.Logger.Debug("observation", "host", c.target.Host, "port", c.target.Port, "state", c.observation.State, "reason", c.observation.Reason)
 			r.cfg.Observe(c.target, c.observation)
 		}

@@ -128,6 +128,7 @@ func (s *schedule) turn(p Placement, now time.Time) {
 // reset forgets all observations; every target is probed at once. It returns the flights that are
 // abandoned: what began before does not count.
 func (s *schedule) reset(now time.Time) (abandoned []*flight) {
+	s.changes = nil // not told yet, and over
 	all := make([]*subject, 0, len(s.heap))
 	for _, sub := range s.heap {
 		sub.damper, sub.provoked, sub.held = damper{}, time.Time{}, false
