@@ -2,6 +2,7 @@ package dnsserver
 
 import (
 	"encoding/binary"
+	"slices"
 
 	"github.com/miekg/dns"
 )
@@ -40,10 +41,56 @@ func decode(wire []byte) (*dns.Msg, verdict) {
 	if end, ok := questionEnd(wire); len(m.Question) > 0 && (!ok || end > len(wire)) {
 		m.Question, err = nil, dns.ErrBuf
 	}
-	if err != nil {
+	if err != nil || asksForSubnet(m) && !subnetsFit(wire) {
 		return m, malformed
 	}
 	return m, wellFormed
+}
+
+func asksForSubnet(m *dns.Msg) bool {
+	opt := m.IsEdns0()
+	return opt != nil && slices.ContainsFunc(opt.Option, func(o dns.EDNS0) bool {
+		return o.Option() == dns.EDNS0SUBNET
+	})
+}
+
+// subnetsFit reports whether each client subnet option of a query that could be unpacked has the octets
+// its prefix needs, no fewer and no more (RFC 7871 §6). Unpacked options show neither: miekg/dns fills up
+// short addresses and cuts long ones.
+func subnetsFit(wire []byte) bool {
+	const fixed = 10 // type, class, TTL and length of the data
+	at, ok := questionEnd(wire)
+	for ok && at < len(wire) {
+		_, end, err := dns.UnpackDomainName(wire, at)
+		if err != nil || end+fixed > len(wire) {
+			return false
+		}
+		rdata := wire[end+fixed:]
+		size := int(binary.BigEndian.Uint16(wire[end+fixed-2:]))
+		if size > len(rdata) {
+			return false
+		}
+		if binary.BigEndian.Uint16(wire[end:]) == dns.TypeOPT && !optionsFit(rdata[:size]) {
+			return false
+		}
+		at = end + fixed + size
+	}
+	return ok
+}
+
+func optionsFit(options []byte) bool {
+	const fixed, subnetFixed = 4, 4 // code and length; family and two prefix lengths
+	for len(options) >= fixed {
+		code, size := binary.BigEndian.Uint16(options), int(binary.BigEndian.Uint16(options[2:]))
+		if options = options[fixed:]; size > len(options) {
+			return false
+		}
+		if code == dns.EDNS0SUBNET && (size < subnetFixed || size != subnetFixed+(int(options[2])+7)/8) {
+			return false
+		}
+		options = options[size:]
+	}
+	return true
 }
 
 // questionEnd returns where the first question ends. A name there has nothing to point to.
