@@ -56,7 +56,7 @@ func TestQuickRestartKeepsVotes(t *testing.T) {
 	b.boot(c)
 	b.run(3 * time.Second)
 	b.all(0, "down 3/3 (a down: refused, b down: refused, c down: refused)")
-	if state, ok := c.l.History(b.targets[0], b.now); !ok || state != checks.Down {
+	if state, ok := c.snap.History(b.targets[0]); !ok || state != checks.Down {
 		t.Errorf("history: %v %v", state, ok)
 	}
 	if p := b.node("a").peer("c", b.now); !p.Votes || !p.Starting || p.Former != 2 || !p.Agrees {
@@ -268,7 +268,7 @@ func TestReload(t *testing.T) {
 	b.configure(a, b.targets)
 	b.settle(a)
 	b.one("a", 0, "down stale (a unknown)")
-	if s, ok := a.l.History(changed, b.now); !ok || s != checks.Down {
+	if s, ok := a.snap.History(changed); !ok || s != checks.Down {
 		t.Errorf("history %v %v", s, ok)
 	}
 	b.run(500 * time.Millisecond)
@@ -306,7 +306,7 @@ func TestRestoredVerdicts(t *testing.T) {
 		}
 		b.run(time.Second)
 		b.one("a", 0, tc.first)
-		if _, ok := a.l.History(b.targets[0], b.now); ok != strings.HasPrefix(tc.first, "down") {
+		if _, ok := a.snap.History(b.targets[0]); ok != strings.HasPrefix(tc.first, "down") {
 			t.Errorf("%s: history %v", tc.name, ok)
 		}
 		b.run(5 * time.Second)

@@ -33,3 +33,21 @@ func TestRollingRestart(t *testing.T) {
 		}
 	}
 }
+
+// What a node saw before a restart is its history, before what the others say: a target that it alone saw
+// down needs `rise` successes of it.
+func TestOwnHistoryComesFirst(t *testing.T) {
+	b := newLab(t, 3, 1, "a", "b", "c")
+	b.sees = only("b")
+	b.run(5 * time.Second)
+	b.all(0, "up 1/3 (a up, b down: refused, c up)")
+	n := b.node("b")
+	b.kill(n)
+	n.quiet = true
+	b.run(time.Second)
+	b.boot(n)
+	b.run(2 * time.Second)
+	if s, ok := n.snap.History(b.targets[0]); !ok || s != checks.Down {
+		t.Errorf("got %v, %v", s, ok)
+	}
+}

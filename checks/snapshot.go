@@ -35,6 +35,18 @@ func (s *Snapshot) Verdict(t Target) Verdict {
 	return e.at(s.At)
 }
 
+// History returns what is known of a target before it is probed, if anything: this node's own observation
+// from before a restart, else a verdict by fresh votes, else a young one from disk.
+func (s *Snapshot) History(t Target) (State, bool) {
+	v := s.Verdict(t)
+	for _, vote := range v.Votes {
+		if vote.Node == s.Self && vote.State != Unknown {
+			return vote.State, true
+		}
+	}
+	return v.State, v.State != Unknown
+}
+
 // Override returns the override of a key as it is at s.At.
 func (s *Snapshot) Override(key string) (Override, bool) {
 	o, ok := s.Overrides[key]

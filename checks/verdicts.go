@@ -267,23 +267,6 @@ func (l *Ledger) Holders(t Target) (nodes []string) {
 	return nodes
 }
 
-// History returns what is known of a target before it is probed, if anything: our own observation from
-// before a restart, else a verdict by fresh votes, else a young verdict from disk.
-func (l *Ledger) History(t Target, now time.Time) (State, bool) {
-	l.refresh(now)
-	h := l.targets[t]
-	if h == nil {
-		return Unknown, false
-	}
-	if e := l.self.regs[h.key]; e != nil && e.obs.State != Unknown {
-		return e.obs.State, true
-	}
-	if v := Judge(l.votesOn(h, now), h.quorum); v.State != Unknown {
-		return v.State, true
-	}
-	return Unknown, false
-}
-
 // Undecided returns how many targets have no verdict yet, as of the last Verdicts.
 func (l *Ledger) Undecided() (n int) {
 	for _, h := range l.list {

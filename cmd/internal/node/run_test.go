@@ -240,18 +240,6 @@ quorum = 2`, 1)) // one vote is fewer than two: nobody judges, and what was reac
 	})
 }
 
-// What this node saw before a restart counts before what the others say: a target that it saw down needs
-// `rise` successes.
-func TestOwnHistoryComesFirst(t *testing.T) {
-	n := New(Config{Node: "b"}, World{}, Loaded{})
-	target := checks.Target{Host: "192.0.2.1"}
-	votes := []checks.Vote{{Node: "a", State: checks.Up}, {Node: "b", State: checks.Down, Restarts: true}, {Node: "c", State: checks.Up}}
-	n.snapshot.Store(&checks.Snapshot{Verdicts: checks.NewVerdicts(map[checks.Target]checks.Verdict{target: {State: checks.Up, Votes: votes}}, time.Now())})
-	if s, ok := n.historyOf(target); !ok || s != checks.Down {
-		t.Errorf("got %v, %v", s, ok)
-	}
-}
-
 // What comes faster than the loop takes it is dropped and counted, and does not hold up the mesh.
 func TestInboxIsBounded(t *testing.T) {
 	bubble(t, func(b *lab) {

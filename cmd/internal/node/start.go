@@ -88,17 +88,8 @@ func (n *Node) join() error {
 	return nil
 }
 
-// historyOf is what is known of a target that the runner has no observation of: its own from before a
-// restart, else a verdict by fresh votes, else a young one from disk. The runner calls it.
-func (n *Node) historyOf(t checks.Target) (checks.State, bool) {
-	v := n.snapshot.Load().Verdict(t)
-	for _, vote := range v.Votes {
-		if vote.Node == n.cfg.Node && vote.State != checks.Unknown {
-			return vote.State, true
-		}
-	}
-	return v.State, v.State != checks.Unknown
-}
+// historyOf is what is known of a target that the runner has no observation of. The runner calls it.
+func (n *Node) historyOf(t checks.Target) (checks.State, bool) { return n.snapshot.Load().History(t) }
 
 // saved is what is to be on disk now.
 func (n *Node) saved(now time.Time) Saved {
