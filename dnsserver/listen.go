@@ -105,6 +105,8 @@ func listenOnce(host, port string) (*listener, error) {
 
 // explainListen says what to do about a listener that could not be opened.
 func explainListen(network string, addr netip.AddrPort, err error) error {
+	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()) // as it was written
+	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()) // as the user wrote it
 	var hint []string
 	var reason error
 	switch {

@@ -83,7 +83,7 @@ var commands = []func(*options) *cobra.Command{
 	statusCommand, watchCommand, eventsCommand, explainCommand,
 	planCommand, reloadCommand,
 	targetCommand, poolCommand, zoneCommand, membersCommand,
-	keygenCommand, queryCommand, versionCommand,
+	keygenCommand, queryCommand, versionCommand, completionCommand,
 }
 
 func rootCommand() *cobra.Command {
@@ -104,6 +104,7 @@ func rootCommand() *cobra.Command {
 	for _, command := range commands {
 		root.AddCommand(command(opt))
 	}
+	root.CompletionOptions.DisableDefaultCmd = true // ours takes the shell as an argument, and refuses others
 	usageArgs(root)
 	return root
 }

@@ -34,6 +34,9 @@ func hostPort(v *zonefile.Value, usual string) (host string, port uint16, ok boo
 }
 
 func addressHint(s, port string) string {
+	if strings.Trim(s, "0123456789") == "" && s != "" {
+		return fmt.Sprintf("write \"ADDRESS:%s\"", s)
+	}
 	s = strings.Trim(s, "[]")
 	whole, err := netip.ParseAddr(s)
 	// An IPv6 address with its port behind it and no brackets around it: it may read as a whole address.

@@ -144,7 +144,7 @@ func settings(p *zones.Pool) []setting {
 	if p.MinHealthy.Percent {
 		healthy += "%"
 	}
-	failback := map[zones.FailbackMode]string{zones.FailbackHold: p.Failback.Hold.String(), zones.FailbackAuto: "auto", zones.FailbackManual: "manual"}[p.Failback.Mode]
+	failback := map[zones.FailbackMode]string{zones.FailbackHold: span(p.Failback.Hold), zones.FailbackAuto: "auto", zones.FailbackManual: "manual"}[p.Failback.Mode]
 	ttl := seconds(p.TTL.Min)
 	if p.TTL.Max != p.TTL.Min {
 		ttl += ".." + seconds(p.TTL.Max)
@@ -155,7 +155,19 @@ func settings(p *zones.Pool) []setting {
 	}
 }
 
-func seconds(n uint32) string { return (time.Duration(n) * time.Second).String() }
+func seconds(n uint32) string { return span(time.Duration(n) * time.Second) }
+
+// span draws a duration without units of which there are none: 1h, not 1h0m0s.
+func span(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = s[:len(s)-2]
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = s[:len(s)-2]
+	}
+	return s
+}
 
 func memberSettings(m zones.Member) []setting {
 	return []setting{
@@ -251,7 +263,7 @@ func watchesOf(s *zones.Source) map[checks.Target]checks.Watch {
 
 func judgement(w checks.Watch) []setting {
 	return []setting{
-		{"interval", w.Interval.String()}, {"timeout", w.Timeout.String()}, {"fast_interval", w.FastInterval.String()},
+		{"interval", span(w.Interval)}, {"timeout", span(w.Timeout)}, {"fast_interval", span(w.FastInterval)},
 		{"fall", fmt.Sprint(w.Fall)}, {"rise", fmt.Sprint(w.Rise)}, {"clear", fmt.Sprint(w.Clear)}, {"quorum", w.Quorum.String()},
 	}
 }

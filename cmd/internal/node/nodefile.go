@@ -118,10 +118,9 @@ func (f *File) parseDNS(t *zonefile.Table) {
 	if t == nil {
 		return
 	}
-	if v := t.Get("listen"); v.Texts(&f.Listen) {
-		for _, item := range v.List() {
-			ownAddress(item, "53")
-		}
+	t.Get("listen").Texts(&f.Listen)
+	for _, item := range t.Get("listen").List() {
+		ownAddress(item, "53")
 	}
 	t.Get("udp_size").Int(&f.UDPSize, 512, 4096)
 	t.Get("lameduck").Duration(&f.Lameduck, 0, 10*time.Minute)
@@ -177,10 +176,9 @@ func (f *File) parseCluster(t *zonefile.Table) {
 				"%s is no loopback address: a cluster that others can reach must be encrypted", c.Bind)
 		}
 	}
-	if v := t.Get("join"); v.Texts(&c.Join) {
-		for _, item := range v.List() {
-			hostPort(item, "7946")
-		}
+	t.Get("join").Texts(&c.Join)
+	for _, item := range t.Get("join").List() {
+		hostPort(item, "7946")
 	}
 	t.Get("nodes").Int(&c.Nodes, 1, 1000)
 	if t.Get("nodes") == nil && len(c.Join) > 0 {
