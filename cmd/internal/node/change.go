@@ -84,7 +84,7 @@ func (n *Node) write(ctx context.Context, registers func(now time.Time) ([]check
 	durable := make(chan error, 1)
 	var failed error
 	err := n.call(ctx, func(now time.Time) {
-		if !n.ledger.Exchanged() && now.Sub(n.started) < n.cfg.StartGrace {
+		if !n.heardEnough(now) {
 			failed = &refusal{code: http.StatusServiceUnavailable, text: "not yet: this node has not heard what its peers hold", hint: "try again in a few seconds"}
 			return
 		}

@@ -204,7 +204,7 @@ func (n *Node) judge(now time.Time) (again bool) {
 		n.report(next, touched, changes.Targets, now)
 	}
 	writes := zones.Writes(next, snap)
-	if n.serialsDue && n.ledger.Exchanged() {
+	if n.serialsDue && n.heardEnough(now) {
 		n.serialsDue = false
 		writes = append(writes, zones.SerialWrites(next.Set(), snap)...)
 	}

@@ -41,3 +41,9 @@ func (n *Node) unready() string {
 	}
 	return ""
 }
+
+// heardEnough reports whether the node may write what any node may: it has heard what its peers hold, or
+// waited for that as long as it has to.
+func (n *Node) heardEnough(now time.Time) bool {
+	return n.ledger.Exchanged() || now.Sub(n.started) >= n.cfg.StartGrace
+}

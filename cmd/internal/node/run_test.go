@@ -138,6 +138,10 @@ func TestStartWithoutPeers(t *testing.T) {
 		if took := time.Since(begin).Round(10 * time.Millisecond); took != 3300*time.Millisecond {
 			t.Errorf("ready after %s", took)
 		}
+		// Nothing is known of earlier serials, and none may be less than one that was served: Unix time.
+		if got := b.node.Table().Serial(0); got < uint32(begin.Unix()) {
+			t.Errorf("serial %d", got)
+		}
 		if _, err := b.node.Override(context.Background(), word); err != nil {
 			t.Errorf("after start_grace: %v", err)
 		}
