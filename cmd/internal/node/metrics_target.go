@@ -27,7 +27,7 @@ func newTargetMetrics(fs *families) targetMetrics {
 		serving: fs.gauge("pool_serving", "Is a target in the answers of its own pool now?", ids...),
 
 		up:          fs.gauge("target_up", "Is a target up by the verdict of the cluster, whatever overrides say? Absent while it is not known.", ids...),
-		transitions: fs.counter("target_transitions_total", "How often did the verdict on a target change since the node started, and to what (up, down, unknown)?", with("to")...),
+		transitions: fs.counter("target_transitions_total", "How often did the verdict on a target change since the node started, and to what (up, down, unknown)? Of several addresses and checks, the one that changed most.", with("to")...),
 		changed:     fs.gauge("target_last_change_timestamp_seconds", "Since when has the verdict on a target been what it is? Absent while no vote counts.", ids...),
 		flapping:    fs.gauge("target_flapping", "Does this node ask a target for more successes than usual before it is up, because it went down soon after it came up?", ids...),
 
@@ -101,7 +101,7 @@ func (m targetMetrics) verdict(t oneTarget) {
 	for _, to := range []checks.State{checks.Up, checks.Down, checks.Unknown} {
 		n := uint64(0)
 		for _, p := range probes {
-			n += t.counted.transitions[transition{p, to}]
+			n = max(n, t.counted.transitions[transition{p, to}])
 		}
 		t.count(m.transitions, n, t.labels(to.String())...)
 	}
