@@ -101,6 +101,7 @@ type route struct {
 	port       uint16
 	deaf       bool // no datagram comes from it
 	stream     bool // it gets streams as well as datagrams
+	lost       bool // memberlist has given it up: no stream is tried
 }
 
 // via is how a stream to r is marked: as a complaint or not.
@@ -326,18 +327,24 @@ func (t *peers) rival(now time.Time) (addr string, ok bool) {
 }
 
 func (p *peer) route(now time.Time) route {
-	r := route{name: p.name, addr: p.addr, ip: p.ip, port: p.port, deaf: now.Sub(p.packet) > deaf}
+	r := route{name: p.name, addr: p.addr, ip: p.ip, port: p.port}
+	if p.state != Alive {
+		r.lost = true
+		return r
+	}
+	r.deaf = now.Sub(p.packet) > deaf
 	r.stream = r.deaf || !p.deafAt.IsZero() && now.Sub(p.deafAt) < hoarse
 	return r
 }
 
-// routes returns how to reach every member but this node.
+// routes returns how to reach every member but this node. One that failed is sent datagrams still: where
+// only its answers are lost it goes on hearing us, and judges by our votes.
 func (t *peers) routes(now time.Time) []route {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	rs := make([]route, 0, len(t.order)+maxShadows)
 	for _, p := range t.order {
-		if p.state == Alive {
+		if p.state == Alive || p.state == Failed {
 			rs = append(rs, p.route(now))
 		}
 	}
@@ -348,7 +355,7 @@ func (t *peers) route(name string, now time.Time) (route, bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	p := t.byName[name]
-	if p == nil || p.state != Alive {
+	if p == nil || p.state != Alive && p.state != Failed {
 		return route{}, false
 	}
 	return p.route(now), true

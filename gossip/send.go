@@ -86,7 +86,7 @@ func (m *Mesh) sendNews(to []route, l load, now time.Time) {
 		if r.stream {
 			news = l.news
 		}
-		if len(news) > 0 {
+		if len(news) > 0 && !r.lost {
 			m.streams.send(r, parcel{kind: kindRegisters, build: func() []byte {
 				b := appendHead(nil, kindRegisters, r.via(), m.cfg.Node)
 				for _, p := range news {

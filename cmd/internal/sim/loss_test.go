@@ -67,3 +67,24 @@ func TestCrookedNetworks(t *testing.T) {
 		}
 	}
 }
+
+// A node that is heard by nobody, but hears the others, judges by their votes as well as its own.
+func TestMuteNode(t *testing.T) {
+	simulate(t, options{size: 3, zone: watched}, func(c *cluster) {
+		c.sleep(10 * time.Second)
+		begin := time.Now()
+		c.net.Cut(c.machine(3).addr, "", simnet.Both)
+		c.sleep(5 * time.Minute)
+		if changes := c.failovers(begin); len(changes) > 0 {
+			t.Error(changes)
+		}
+		c.world.set("n01", lon, refuses)
+		c.world.set("n02", lon, refuses)
+		took := c.within(3*time.Second, "fra", c.all(fra))
+		t.Logf("a mute node follows the others after %s", took)
+		c.stays(5*time.Minute, "fra", c.all(fra))
+		c.net.Heal()
+		c.settle(15 * time.Second)
+		c.stays(time.Minute, "fra", c.all(fra))
+	})
+}
