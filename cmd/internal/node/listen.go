@@ -15,10 +15,10 @@ import (
 func ListenHTTP(addr string) (net.Listener, error) {
 	l, err := net.Listen("tcp", addr)
 	if errors.Is(err, syscall.EADDRINUSE) {
-		return nil, fmt.Errorf("admin HTTP on %s: the port is taken (another vitalns? say another one with --http or [http] listen): %w", addr, err)
+		return nil, &Advice{Err: fmt.Errorf("admin HTTP on %s: the port is taken", addr), Hint: "is it another vitalns? choose another port with --http or [http] listen"}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("admin HTTP on %s: %w", addr, err)
+		return nil, fmt.Errorf("admin HTTP: %w", err)
 	}
 	return l, nil
 }
@@ -27,11 +27,12 @@ func ListenHTTP(addr string) (net.Listener, error) {
 // process that died is replaced; one that is answered is not.
 func ListenControl(path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
-		return nil, fmt.Errorf("control socket: %w", err)
+		return nil, &Advice{Err: fmt.Errorf("control socket: %w", err), Hint: "make the directory for the user that runs vitalns, or choose another with [control] socket"}
 	}
 	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
 		_ = c.Close() // only asked whether anyone is there
-		return nil, fmt.Errorf("control socket %s: another daemon answers there", path)
+		return nil, &Advice{Err: fmt.Errorf("control socket %s: another daemon answers there", path),
+			Hint: "stop the other one, or give this one its own: [control] socket in the node file"}
 	}
 	if err := removeSocket(path); err != nil {
 		return nil, fmt.Errorf("control socket: %w", err)
