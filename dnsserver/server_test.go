@@ -347,7 +347,7 @@ func TestListenErrors(t *testing.T) {
 	defer taken.Close()
 	for _, tt := range []struct{ addr, want string }{
 		{taken.LocalAddr().String(), "address already in use\nhint: another program has this port: `ss -lnp sport = :"},
-		{"192.0.2.77:5353", "cannot assign requested address\nhint: no interface of this host has this address"},
+		{"192.0.2.77:5353", " 192.0.2.77:5353: cannot assign requested address\nhint: no interface of this host has this address"},
 		{"127.0.0.1", "want ADDRESS:PORT"},
 		{"127.0.0.1:99999", "invalid port"},
 	} {
