@@ -77,7 +77,7 @@ func (c *DNS) setRcodes(v Value) error {
 	for _, s := range v.Texts {
 		rcode, ok := dns.StringToRcode[s]
 		if !ok || rcode > 0xfff {
-			return fmt.Errorf("%s is not a response code: NOERROR, NXDOMAIN, REFUSED ...", quoted(s))
+			return fmt.Errorf("%s is not a response code such as NOERROR, NXDOMAIN or REFUSED", quoted(s))
 		}
 		rcodes = append(rcodes, rcode)
 	}

@@ -41,7 +41,7 @@ func TestHTTP(t *testing.T) {
 		{"200", answer(200, "ok"), nil, "ok"},
 		{"204", answer(204, ""), nil, "ok"},
 		{"500", answer(500, "ok"), nil, "failed status 500"},
-		{"redirect is not followed", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", 302) }, nil, "failed status 302"},
+		{"redirect is not followed", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/other", http.StatusFound) }, nil, "failed status 302"},
 		{"redirect expected", answer(301, ""), []setting{texts("expect.status", "301", "200-204")}, "ok"},
 		{"not in the ranges", answer(250, ""), []setting{texts("expect.status", "301", "200-204")}, "failed status 250"},
 		{"body", answer(200, "all is ok here"), []setting{text("expect.body", "ok")}, "ok"},
