@@ -150,8 +150,7 @@ func TestStopWhileBusy(t *testing.T) {
 	for range 20 {
 		synctest.Test(t, func(t *testing.T) {
 			downs := 0
-			var l *lab
-			l = newLab(t, runner.Config{Observe: func(x checks.Target, o checks.Observation) {
+			l := newLab(t, runner.Config{Observe: func(x checks.Target, o checks.Observation) {
 				if x == target(0) && o.Fails > 0 {
 					time.Sleep(100 * ms)
 				} else if o.Fails > 0 {
