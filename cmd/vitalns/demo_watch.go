@@ -86,13 +86,6 @@ func ask(q *dns.Msg, addr string) string {
 	return strings.Join(addrs, ",")
 }
 
-// now is the answer at present.
-func (w *watcher) now() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.changes[len(w.changes)-1].answer
-}
-
 // since returns the changes after t, of a node that answered.
 func (w *watcher) since(t time.Time) []change {
 	w.mu.Lock()
