@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"syscall"
 
 	"vitalns/checks"
@@ -117,6 +118,8 @@ func zonePaths(f *File, named []string) ([]string, zonefile.Problems) {
 		switch {
 		case err != nil:
 			problems = append(problems, zonefile.Problem{File: f.Path, Text: fmt.Sprintf("zones: pattern %q: %v", pattern, err), Hint: "* ? and [a-z] stand for parts of a name"})
+		case len(found) == 0 && !strings.ContainsAny(pattern, `*?[\`):
+			found = []string{pattern} // one file: that it is not there is an error, and a reload without it refused
 		case len(found) == 0:
 			problems = append(problems, zonefile.Problem{File: f.Path, Severity: zonefile.Warning,
 				Text: fmt.Sprintf("zones: pattern %q matches no file", pattern)})
