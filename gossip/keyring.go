@@ -43,7 +43,7 @@ func parseKeys(text []byte) (keys [][]byte, err error) {
 			return nil, fmt.Errorf("line %d: not base64 (vitalns keygen cluster makes a key)", n)
 		}
 		if err := checkKey(key); err != nil {
-			return nil, fmt.Errorf("line %d: %w", n, err)
+			return nil, fmt.Errorf("line %d: %w (vitalns keygen cluster makes one)", n, err)
 		}
 		if slices.ContainsFunc(keys, func(k []byte) bool { return bytes.Equal(k, key) }) {
 			return nil, fmt.Errorf("line %d: this key stands there already", n)
