@@ -29,6 +29,9 @@ func run(m *testing.M) int {
 	dir, err := os.MkdirTemp("", "vitalns-e2e-")
 	if err == nil {
 		defer os.RemoveAll(dir)
+		err = os.Chmod(dir, 0o755) // another user is to run it
+	}
+	if err == nil {
 		program = filepath.Join(dir, "vitalns")
 		var out []byte
 		if out, err = exec.Command("go", "build", "-o", program, "vitalns/cmd/vitalns").CombinedOutput(); err != nil {

@@ -201,11 +201,11 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 	return s, err
 }
 
-// Steady reports whether every target of the node is up, undoubted, and voted up by that many nodes.
+// Steady reports whether every target is voted up by that many nodes and in no doubt.
 func (s Status) Steady(votes int) bool {
 	for _, p := range s.Pools {
 		for _, t := range p.Targets {
-			if t.State != "up" || t.Doubt {
+			if t.Doubt {
 				return false
 			}
 			for _, c := range t.Checks {
