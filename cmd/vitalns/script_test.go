@@ -34,7 +34,7 @@ func TestScripts(t *testing.T) {
 		Dir:                 "../../test/script",
 		RequireExplicitExec: true,
 		UpdateScripts:       os.Getenv("UPDATE") != "",
-		Condition: condition,
+		Condition:           condition,
 		Setup: func(env *testscript.Env) error {
 			for _, name := range []string{"DNS", "HTTP", "GOSSIP", "DNS2", "HTTP2", "GOSSIP2"} {
 				port, err := freePort(0)
