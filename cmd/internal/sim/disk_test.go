@@ -15,7 +15,7 @@ type disk struct {
 	raw   []byte     // nil: nothing is saved
 	full  bool
 	torn  bool
-	saves int
+	slow  time.Duration // what a save takes
 	ahead time.Duration // how far this boot's clock is ahead of that of the one before
 }
 
@@ -57,12 +57,15 @@ func (m *mount) Save(s node.Saved) error {
 		return err
 	}
 	m.disk.mu.Lock()
+	slow := m.slow
+	m.disk.mu.Unlock()
+	time.Sleep(slow)
+	m.disk.mu.Lock()
 	defer m.disk.mu.Unlock()
 	if m.full {
 		return errFull
 	}
 	m.raw = raw
-	m.saves++
 	return nil
 }
 
@@ -83,6 +86,13 @@ func (d *disk) fill(full bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.full = full
+}
+
+// drag has every save take d.
+func (d *disk) drag(slow time.Duration) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.slow = slow
 }
 
 // content returns what is on the disk; put replaces it, nil being an empty disk.

@@ -3,6 +3,8 @@ package sim
 import (
 	"testing"
 	"time"
+
+	"vitalns/checks"
 )
 
 // After a partition of 2|3 for ten minutes, during which targets died and came back on either side, all
@@ -79,6 +81,32 @@ func TestDeadUplink(t *testing.T) {
 			})
 		}
 	}
+}
+
+// A target on the node's own host still works when the uplink is dead; that says nothing about the uplink.
+func TestDeadUplinkLocalTarget(t *testing.T) {
+	simulate(t, options{size: 3, zone: sixTargets, cold: true}, func(c *cluster) {
+		m := c.machine(2)
+		m.own = func(t checks.Target) bool { return t.Host == "192.0.2.3" }
+		c.boot()
+		c.sleep(12 * time.Second)
+		begin := time.Now()
+		c.net.Down(m.addr)
+		c.world.set(m.name, "", hangs)
+		c.world.set(m.name, "192.0.2.3", works)
+		c.sleep(10 * time.Minute)
+		if !m.life.Snapshot().Abstains {
+			t.Error("it does not abstain")
+		}
+		c.net.Up(m.addr)
+		c.world.unset(m.name, "")
+		c.settle(15 * time.Second)
+		c.sleep(30 * time.Second)
+		c.settle(0)
+		for _, change := range c.failovers(begin) {
+			t.Error(change)
+		}
+	})
 }
 
 // A node that hears its peers and reaches no target is alone in what it sees.

@@ -90,6 +90,32 @@ func TestStartKnownDown(t *testing.T) {
 	}
 }
 
+// All nodes lose power at once while a target is down: none answers its address when they are back.
+func TestPowerLoss(t *testing.T) {
+	for _, off := range []time.Duration{20 * time.Second, 5 * time.Minute} {
+		simulate(t, options{size: 3, zone: twoTargets}, func(c *cluster) {
+			c.sleep(10 * time.Second)
+			c.world.set("", lon, hangs)
+			c.within(15*time.Second, "fra is served", c.all(fra))
+			c.sleep(15 * time.Second)
+			for _, m := range c.nodes {
+				m.kill()
+			}
+			c.sleep(off)
+			c.boot()
+			for _, m := range c.nodes {
+				took, first := m.ready(6 * time.Second)
+				t.Logf("off for %s: %s is ready after %s", off, m.name, took)
+				if first != fra {
+					t.Errorf("%s says %s first", m.name, first)
+				}
+			}
+			c.stays(time.Minute, "fra", c.all(fra))
+			c.settle(0)
+		})
+	}
+}
+
 // A target that came back while the node was off needs `rise` successes before it is served.
 func TestStartRecovered(t *testing.T) {
 	simulate(t, options{size: 1, zone: quick("failback = 'auto'"), lone: true}, func(c *cluster) {

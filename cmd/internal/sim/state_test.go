@@ -134,6 +134,35 @@ func TestFullDisk(t *testing.T) {
 	})
 }
 
+// A disk that takes 20 s for each save delays no answer; what is acknowledged waits for it.
+func TestSlowDisk(t *testing.T) {
+	simulate(t, options{size: 3, zone: watched}, func(c *cluster) {
+		c.sleep(6 * time.Second)
+		for _, m := range c.nodes {
+			m.disk.drag(20 * time.Second)
+		}
+		c.sleep(15 * time.Second) // a save is under way
+		c.world.set("", lon, refuses)
+		c.within(time.Second, "fra", c.all(fra))
+		c.world.unset("", lon)
+		c.within(3*time.Second, "lon", c.all(lon))
+		begin := time.Now()
+		done := make(chan struct{})
+		go func() {
+			c.machine(1).override("web", "lon", "down", 0)
+			close(done)
+		}()
+		c.within(time.Second, "in force before it is on disk", c.all(fra))
+		<-done
+		if took := time.Since(begin); took < 20*time.Second {
+			t.Errorf("acknowledged after %s", took)
+		}
+		for _, m := range c.nodes {
+			m.disk.drag(0)
+		}
+	})
+}
+
 // A clock that is wrong at boot: verdicts on disk are old where they seem to be from the future, what is
 // left of an override is not lost to a clock that goes back, and the node is heard by its peers although
 // its incarnation went far ahead, or back.
