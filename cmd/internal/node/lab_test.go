@@ -21,13 +21,12 @@ import (
 // A lab is one whole node in a bubble, with a world that a test turns: its probes, disk and listeners.
 type lab struct {
 	t    *testing.T
-	text string // of the zone file
 	disk memory
 	boot func() time.Duration
 
-	mu     sync.Mutex // protects all below
-	bad    map[string]bool
-	probed map[string]time.Time // when each host was last probed
+	mu   sync.Mutex // protects text and bad
+	text string     // of the zone file
+	bad  map[string]bool
 
 	node   *Node
 	server *stubServer
@@ -133,14 +132,13 @@ pool = "web"
 `
 
 func newLab(t *testing.T) *lab {
-	return &lab{t: t, text: labZone, bad: map[string]bool{}, probed: map[string]time.Time{}, server: &stubServer{}}
+	return &lab{t: t, text: labZone, bad: map[string]bool{}, server: &stubServer{}}
 }
 
 // Probe implements checks.Prober.
 func (b *lab) Probe(_ context.Context, t checks.Target) checks.Result {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.probed[t.Host] = time.Now()
 	if b.bad[t.Host] {
 		return checks.Result{Kind: checks.Failed, Reason: "refused"}
 	}
@@ -153,15 +151,12 @@ func (b *lab) kill(host string, dead bool) {
 	b.bad[host] = dead
 }
 
-func (b *lab) lastProbe(host string) time.Time {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	return b.probed[host]
-}
-
 func (b *lab) load() Loaded {
+	b.mu.Lock()
+	text := b.text
+	b.mu.Unlock()
 	file, _ := ParseFile("", nil)
-	sources, problems := zonefile.Load([]zonefile.File{{Path: "zone.toml", Text: []byte(b.text)}}, zonefile.Options{Env: &probe.Env{}, Nodes: 1})
+	sources, problems := zonefile.Load([]zonefile.File{{Path: "zone.toml", Text: []byte(text)}}, zonefile.Options{Env: &probe.Env{}, Nodes: 1})
 	l := Loaded{File: file, Sources: sources, Problems: problems}
 	if problems.Errors() > 0 {
 		return l
