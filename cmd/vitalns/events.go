@@ -86,8 +86,12 @@ func drawEvent(out io.Writer, e node.Event) {
 		where = e.Zone + "/" + e.Pool + "  "
 	}
 	fmt.Fprintf(out, "%s  %-8s  %s%s", e.Time.Local().Format("2006-01-02 15:04:05.000"), e.Kind, where, e.Text)
-	if e.Cause != "" {
-		fmt.Fprintf(out, "  (%s)", e.Cause)
+	switch {
+	case e.Cause == "":
+	case e.Kind == "override":
+		fmt.Fprintf(out, "  by %s", e.Cause)
+	default:
+		fmt.Fprintf(out, "  because %s", e.Cause)
 	}
 	fmt.Fprintln(out)
 }

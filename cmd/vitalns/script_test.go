@@ -56,7 +56,7 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ready": ready, "until": until, "backend": setBackend, "shape": shape, "subst": subst, "exits": exits, "replace": replace, "scrub": scrub, "hup": hup,
+			"ready": ready, "until": until, "backend": setBackend, "shape": shape, "subst": subst, "exits": exits, "replace": replace, "scrub": scrub, "hup": hup, "follow": follow,
 		},
 	})
 }
@@ -106,7 +106,7 @@ func until(ts *testscript.TestScript, neg bool, args []string) {
 		defer cancel()
 		cmd := exec.CommandContext(ctx, args[1], args[2:]...)
 		cmd.Dir = ts.MkAbs(".")
-		cmd.Env = append(os.Environ(), "PATH="+ts.Getenv("PATH"), "VITALNS_SERVER="+ts.Getenv("VITALNS_SERVER"), "HOME="+ts.Getenv("HOME"), "XDG_RUNTIME_DIR="+ts.Getenv("XDG_RUNTIME_DIR"), "VITALNS_TOKEN_FILE="+ts.Getenv("VITALNS_TOKEN_FILE"))
+		cmd.Env = scriptEnv(ts)
 		out, _ = cmd.CombinedOutput() // what it printed is what counts
 		return pattern.Match(out) != neg
 	}) {
@@ -147,6 +147,30 @@ func replace(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("no %q in %s", args[0], args[2])
 	}
 	ts.Check(os.WriteFile(path, []byte(strings.ReplaceAll(string(raw), args[0], args[1])), 0o600))
+}
+
+// follow FILE COMMAND... runs a command in the background with its output in a file, to be looked at while
+// it runs, until it ends by itself or the script does.
+func follow(ts *testscript.TestScript, _ bool, args []string) {
+	out, err := os.Create(ts.MkAbs(args[0]))
+	ts.Check(err)
+	cmd := exec.Command(args[1], args[2:]...)
+	cmd.Dir, cmd.Env, cmd.Stdout, cmd.Stderr = ts.MkAbs("."), scriptEnv(ts), out, out
+	ts.Check(cmd.Start())
+	ts.Defer(func() {
+		_ = cmd.Process.Kill() // has ended, most likely
+		_ = cmd.Wait()         // killed
+		_ = out.Close()        // read already
+	})
+}
+
+// scriptEnv is the environment of a command that a script does not run by exec.
+func scriptEnv(ts *testscript.TestScript) []string {
+	env := os.Environ()
+	for _, name := range []string{"PATH", "HOME", "VITALNS_SERVER", "VITALNS_TOKEN_FILE", "XDG_RUNTIME_DIR", "XDG_STATE_HOME"} {
+		env = append(env, name+"="+ts.Getenv(name))
+	}
+	return env
 }
 
 // condition knows "meek": setpriv can take away what root may do, and that is what keeps low ports closed.

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -195,7 +196,8 @@ func (a *Admin) events(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
 	keep := func(e Event) bool {
 		pool := q.Get("pool")
-		return pool == "" || e.Pool == pool || e.Zone+"/"+e.Pool == pool
+		return pool == "" || e.Pool == pool || e.Zone+"/"+e.Pool == pool ||
+			slices.ContainsFunc(e.Targets, func(t string) bool { return strings.Contains("/"+t, "/"+pool+"/") })
 	}
 	if q.Get("follow") != "1" {
 		all, _ := a.node.events.since(0)

@@ -183,7 +183,9 @@ type Event struct {
 	Zone  string    `json:"zone,omitempty"`
 	Pool  string    `json:"pool,omitempty"`
 	Text  string    `json:"text"`
-	Cause string    `json:"cause,omitempty"`
+	Cause string    `json:"cause,omitempty"` // the votes, or who wanted it
+
+	Targets []string `json:"targets,omitempty"` // ZONE/POOL/TARGET: those a target event is about
 }
 
 // Events is GET /api/v1/events; with follow=1 the body is one Event a line, without end.

@@ -55,7 +55,7 @@ func (n *Node) report(t *zones.Table, touched []zones.PoolID, targets []checks.T
 		}
 		n.forget(t.Set())
 	}
-	n.reportTargets(snap, targets, now)
+	n.reportTargets(t.Set(), snap, targets, now)
 	for _, id := range touched {
 		ref := t.Set().Pools()[id]
 		key := ref.ZoneLabel + "/" + ref.Pool.Name
@@ -90,7 +90,7 @@ func (n *Node) forget(set *zones.Set) {
 	maps.DeleteFunc(n.states, func(t checks.Target, _ checks.State) bool { return !held[t] })
 }
 
-func (n *Node) reportTargets(snap *checks.Snapshot, targets []checks.Target, now time.Time) {
+func (n *Node) reportTargets(set *zones.Set, snap *checks.Snapshot, targets []checks.Target, now time.Time) {
 	for _, t := range targets {
 		v := snap.Verdict(t)
 		if n.states[t] == v.State {
@@ -99,11 +99,29 @@ func (n *Node) reportTargets(snap *checks.Snapshot, targets []checks.Target, now
 		n.moved = true
 		n.counters.transition(t, v.State)
 		if n.states[t] != checks.Unknown || v.State == checks.Down {
-			n.log.Info("target "+v.State.String(), "target", t, "votes", v)
-			n.events.add(now, Event{Kind: "target", Text: fmt.Sprintf("%s %s", t, v.State), Cause: v.String()})
+			of := membersOf(set, t)
+			n.log.Info("target "+v.State.String(), "target", t, "of", some(of), "votes", v)
+			n.events.add(now, Event{Kind: "target", Text: fmt.Sprintf("%s %s: %s", t, v.State, some(of)), Cause: v.String(), Targets: of})
 		}
 		n.states[t] = v.State
 	}
+}
+
+// maxMembers bounds how many members an event names.
+const maxMembers = 100
+
+// membersOf names the members that a target speaks for, as ZONE/POOL/TARGET.
+func membersOf(set *zones.Set, t checks.Target) []string {
+	var names []string
+	for _, id := range set.PoolsOf([]checks.Target{t}) {
+		ref := set.Pools()[id]
+		for _, m := range ref.Pool.Members {
+			if len(names) < maxMembers && slices.Contains(m.Targets(), t) {
+				names = append(names, ref.ZoneLabel+"/"+ref.Pool.Name+"/"+m.Name)
+			}
+		}
+	}
+	return names
 }
 
 // cause draws the verdicts of a pool's targets that changed in this turn.
