@@ -232,7 +232,7 @@ quorum = 2`, 1)) // one vote is fewer than two: nobody judges, and what was reac
 		if v := b.verdict("192.0.2.1"); v.State != checks.Up {
 			t.Errorf("got %s", v)
 		}
-		if got := states(); len(got) != 2 || !strings.HasSuffix(got[1], " up") {
+		if got := states(); len(got) != 2 || !strings.Contains(got[1], " up: ") {
 			t.Errorf("events: %q", got)
 		}
 		// What is no longer there is no event.
