@@ -107,6 +107,9 @@ func serveAll(ctx context.Context, n *Node, admin *Admin, b bound, log *slog.Log
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
 
+	for _, l := range b.listeners {
+		log.Info("status, API and metrics", "address", l.Addr())
+	}
 	adminCtx, stopAdmin := context.WithCancel(context.WithoutCancel(ctx))
 	defer stopAdmin()
 	g, ctx := errgroup.WithContext(ctx)
