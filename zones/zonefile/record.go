@@ -236,7 +236,11 @@ func (z *zone) readRecord(o *owner) {
 	ttl := z.ttl
 	ttlAt, check := t.Get("ttl"), t.Get("check")
 	if check == nil && ttlAt.TTL(&ttl) && !slices.ContainsFunc(t.Fields(), func(f *Value) bool { _, ok := ParseType(f.Name); return ok }) {
-		ttlAt.KeyError("write it in the pool", "ttl has no effect: the pool's counts")
+		if t.Get("pool") == nil && t.Get("rules") == nil {
+			ttlAt.KeyError(`add records, as A = "192.0.2.1"`, "ttl has no effect: there is nothing else here")
+		} else {
+			ttlAt.KeyError("write it in the pool", "ttl has no effect: the pool's counts")
+		}
 	}
 	for _, f := range t.Fields() {
 		typ, ok := ParseType(f.Name)
