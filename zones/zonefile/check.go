@@ -43,6 +43,8 @@ func ReadTemplates(v *Value) Templates {
 			if e := t.Get("extends"); e != nil {
 				e.KeyError("", "a template extends nothing")
 			}
+			var kind string
+			t.Get("type").Word(&kind, probe.Kinds()...) // also where no zone extends it
 			templates[f.Name] = f
 		}
 	}
