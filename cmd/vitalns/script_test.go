@@ -21,6 +21,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"vitalns/test/live"
 )
 
 func TestMain(m *testing.M) {
@@ -37,12 +39,12 @@ func TestScripts(t *testing.T) {
 		Condition:           condition,
 		Setup: func(env *testscript.Env) error {
 			for _, name := range []string{"DNS", "HTTP", "GOSSIP", "DNS2", "HTTP2", "GOSSIP2"} {
-				port, err := freePort(0)
+				address, err := ownAddress()
 				if err != nil {
 					return err
 				}
-				env.Setenv(name, fmt.Sprintf("127.0.0.1:%d", port))
-				env.Setenv(name+"PORT", fmt.Sprint(port))
+				env.Setenv(name, address)
+				env.Setenv(name+"PORT", address[strings.LastIndexByte(address, ':')+1:])
 			}
 			b := newTestBackend()
 			env.Defer(b.srv.Close)
@@ -59,6 +61,22 @@ func TestScripts(t *testing.T) {
 			"ready": ready, "until": until, "backend": setBackend, "shape": shape, "subst": subst, "exits": exits, "replace": replace, "scrub": scrub, "hup": hup, "follow": follow,
 		},
 	})
+}
+
+// handedOut are the addresses that scripts have got, so that no two get the same.
+var handedOut sync.Map
+
+// ownAddress is a free address on loopback that no other script gets.
+func ownAddress() (string, error) {
+	for {
+		address, err := live.Address("127.0.0.1")
+		if err != nil {
+			return "", err
+		}
+		if _, taken := handedOut.LoadOrStore(address, true); !taken {
+			return address, nil
+		}
+	}
 }
 
 // patient is how long a script waits for what it expects.
