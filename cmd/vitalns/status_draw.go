@@ -85,7 +85,11 @@ func drawTargets(out io.Writer, pools []node.PoolState) error {
 				since = ago(time.Duration(m.Since))
 			}
 			for _, c := range m.Checks {
-				if c.Last > 0 {
+				switch {
+				case c.LastRun < 0: // never
+				case c.Last == 0:
+					latency = "<1ms"
+				default:
 					latency = ago(time.Duration(c.Last))
 				}
 			}

@@ -29,8 +29,8 @@ func TestDrawStatus(t *testing.T) {
 		Note: "override: marks/drained drain", Targets: []node.TargetState{
 			{Name: "fine", Address: []string{"203.0.113.10", "2001:db8:10::10"}, State: "up", Since: since, Serving: true, Checks: append(up, up...)},
 			{Name: "doubt", Address: []string{"203.0.113.11"}, State: "up", Doubt: true, Since: since, Serving: true, Checks: up},
-			{Name: "stale", Address: []string{"203.0.113.12"}, State: "up", Stale: true, Since: since, Serving: true, Checks: []node.CheckState{{Verdict: "up (stale)", Detail: "no route"}}},
-			{Name: "unknown", Address: []string{"203.0.113.13"}, State: "unknown", Checks: []node.CheckState{{Verdict: "unknown", Detail: "no route"}}},
+			{Name: "stale", Address: []string{"203.0.113.12"}, State: "up", Stale: true, Since: since, Serving: true, Checks: []node.CheckState{{Verdict: "up (stale)", Detail: "no route", LastRun: -1}}},
+			{Name: "unknown", Address: []string{"203.0.113.13"}, State: "unknown", Checks: []node.CheckState{{Verdict: "unknown", Detail: "no route", LastRun: -1}}},
 			{Name: "down", Address: []string{"203.0.113.14"}, State: "down", Since: node.Seconds(12 * time.Second), Checks: down},
 			{Name: "drained", Address: []string{"203.0.113.15"}, State: "drain", Since: since, Override: override("drain"), Checks: up},
 			{Name: "forced", Address: []string{"203.0.113.16"}, State: "up", Since: since, Serving: true, Override: override("up"), Checks: down},
