@@ -17,7 +17,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.0
 FUZZTIME ?= 30s
 
-.PHONY: build demo test race lint fuzz bench bench-failover bench-checks soak test-deps clean
+.PHONY: build demo test race lint fuzz bench bench-failover bench-checks bench-gossip soak test-deps clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o vitalns ./cmd/vitalns
@@ -53,6 +53,9 @@ bench-failover: build
 
 bench-checks: build
 	$(GO) run ./test/bench/checks
+
+bench-gossip: build
+	$(GO) run ./test/bench/gossip
 
 # Long simulations: 24 virtual hours and many seeds.
 soak:
