@@ -10,6 +10,7 @@
 #   make bench           benchmarks of packages
 #   make bench-failover  time from an outage to changed answers, beside gdnsd and PowerDNS
 #   make bench-checks    10,000 checks a second
+#   make bench-gossip    what a quiet cluster sends
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
