@@ -58,8 +58,12 @@ func (o *options) connect(ctx context.Context) (*client, error) {
 		}
 		return c, c.reach(ctx)
 	}
-	places := []string{"unix://" + node.SystemSocket, "unix://" + node.UserSocket(), defaultHTTP}
+	user := "unix://" + node.UserSocket()
+	places := []string{"unix://" + node.SystemSocket, user, defaultHTTP}
 	for _, place := range places {
+		if place == user && !node.OwnSocket(node.UserSocket()) {
+			continue // nobody's, or somebody else's
+		}
 		c, err := newClient(place, token)
 		if err == nil && c.reach(ctx) == nil {
 			return c, nil
@@ -177,7 +181,11 @@ func (c *client) do(ctx context.Context, method, path string, body any) (*http.R
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return nil, &failure{code: exitNoNode, err: fmt.Errorf("%s does not answer: %w", c.where, err), hint: "is the daemon running there?"}
+		hint := "is the daemon running there?"
+		if errors.Is(err, os.ErrPermission) {
+			hint = "the socket is for the daemon's user and group: be one of them, or root"
+		}
+		return nil, &failure{code: exitNoNode, err: fmt.Errorf("%s does not answer: %w", c.where, err), hint: hint}
 	}
 	if resp.StatusCode < 400 || resp.StatusCode == http.StatusUnprocessableEntity { // 422: the body says it all
 		return resp, nil

@@ -67,6 +67,13 @@ func NewAdmin(n *Node, token string, registry *prometheus.Registry) *Admin {
 	a.mux.HandleFunc("POST /api/v1/failback", a.guarded(a.failback))
 	a.mux.HandleFunc("POST /api/v1/reload", a.guarded(a.reload))
 	a.mux.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
+		get := r.Clone(r.Context())
+		get.Method = http.MethodGet
+		if _, pattern := a.mux.Handler(get); pattern != "/" {
+			w.Header().Set("Allow", "GET")
+			refuse(w, http.StatusMethodNotAllowed, r.Method+" is not for "+r.URL.Path, "it answers GET")
+			return
+		}
 		refuse(w, http.StatusNotFound, "nothing at "+r.URL.Path, "/livez, /readyz, /metrics and /api/v1/{status,events,explain,members,overrides,plan,reload} are there")
 	})
 	return a

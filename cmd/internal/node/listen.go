@@ -29,8 +29,10 @@ func ListenControl(path string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), 0o750); err != nil {
 		return nil, &Advice{Err: fmt.Errorf("control socket: %w", err), Hint: "make the directory for the user that runs vitalns, or choose another with [control] socket"}
 	}
-	if c, err := net.DialTimeout("unix", path, time.Second); err == nil {
-		_ = c.Close() // only asked whether anyone is there
+	if err := guardedDir(filepath.Dir(path)); err != nil {
+		return nil, &Advice{Err: fmt.Errorf("control socket: %w", err), Hint: "whoever can replace the socket gets the commands: choose another directory with [control] socket"}
+	}
+	if answered(path) {
 		return nil, &Advice{Err: fmt.Errorf("control socket %s: another daemon answers there", path),
 			Hint: "stop the other one, or give this one its own: [control] socket in the node file"}
 	}
@@ -46,6 +48,42 @@ func ListenControl(path string) (net.Listener, error) {
 		return nil, fmt.Errorf("control socket: %w", err)
 	}
 	return l, nil
+}
+
+// answered reports whether a daemon accepts connections there.
+func answered(path string) bool {
+	c, err := net.DialTimeout("unix", path, time.Second)
+	if err != nil {
+		return false
+	}
+	_ = c.Close() // only asked whether anyone is there
+	return true
+}
+
+// guardedDir refuses a directory in which a stranger could put another socket in the place of ours: one
+// that is neither ours nor root's, or that others may write to without the sticky bit.
+func guardedDir(dir string) error {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return err
+	}
+	if st, ok := info.Sys().(*syscall.Stat_t); ok && st.Uid != 0 && int(st.Uid) != os.Geteuid() {
+		return fmt.Errorf("%s belongs to user %d", dir, st.Uid)
+	}
+	if info.Mode().Perm()&0o002 != 0 && info.Mode()&os.ModeSticky == 0 {
+		return fmt.Errorf("%s may be written by everyone", dir)
+	}
+	return nil
+}
+
+// OwnSocket reports whether path is a socket of this user, whose commands may be trusted to it.
+func OwnSocket(path string) bool {
+	info, err := os.Lstat(path)
+	if err != nil || info.Mode().Type() != os.ModeSocket {
+		return false
+	}
+	st, ok := info.Sys().(*syscall.Stat_t)
+	return !ok || int(st.Uid) == os.Geteuid()
 }
 
 // removeSocket removes what a daemon that died left behind. It removes nothing that is no socket: a path

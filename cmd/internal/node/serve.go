@@ -245,8 +245,8 @@ func bind(f *File) (bound, error) {
 		}
 		b.listeners = append(b.listeners, l)
 	}
-	if f.Control != "" {
-		l, err := ListenControl(f.Control)
+	if control := f.controlPath(); control != "" {
+		l, err := ListenControl(control)
 		if err != nil {
 			b.close()
 			return b, err
@@ -254,6 +254,15 @@ func bind(f *File) (bound, error) {
 		b.listeners = append(b.listeners, l)
 	}
 	return b, nil
+}
+
+// controlPath is the control socket. The default one of a daemon without a node file is the user's; a
+// second such daemon takes one of its own beside it, which --server names.
+func (f *File) controlPath() string {
+	if f.Path != "" || f.Control == "" || !answered(f.Control) {
+		return f.Control
+	}
+	return filepath.Join(filepath.Dir(f.Control), filepath.Base(f.StateDir)+".sock")
 }
 
 func (b bound) close() {

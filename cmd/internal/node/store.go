@@ -41,19 +41,23 @@ const stateFile = "state.json"
 // A Dir is a Store in a directory, locked against a second process.
 type Dir struct {
 	path string
-	lock *os.File
+	lock *os.File // nil: the file system is read-only
 }
 
 // ErrLocked says that another process uses the state directory.
 var ErrLocked = errors.New("state directory is in use by another vitalns")
 
 // OpenDir makes the directory if need be and locks it. It returns ErrLocked, wrapped, if another process
-// holds it.
+// holds it. A file system that has become read-only takes no answers away: what is there is loaded, and
+// each Save fails.
 func OpenDir(path string) (*Dir, error) {
-	if err := os.MkdirAll(path, 0o750); err != nil {
+	if err := os.MkdirAll(path, 0o750); err != nil && !errors.Is(err, syscall.EROFS) {
 		return nil, fmt.Errorf("make state directory: %w", err)
 	}
 	lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_CREATE|os.O_RDWR, 0o640)
+	if errors.Is(err, syscall.EROFS) {
+		return &Dir{path: path}, nil
+	}
 	if err != nil {
 		return nil, fmt.Errorf("lock state directory: %w", err)
 	}
@@ -68,7 +72,12 @@ func OpenDir(path string) (*Dir, error) {
 }
 
 // Close releases the lock.
-func (d *Dir) Close() error { return d.lock.Close() }
+func (d *Dir) Close() error {
+	if d.lock == nil {
+		return nil
+	}
+	return d.lock.Close()
+}
 
 // Load implements Store. A state that cannot be read is renamed to state.json.bad.
 func (d *Dir) Load() (Saved, error) {

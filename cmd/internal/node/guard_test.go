@@ -1,0 +1,71 @@
+package node
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+)
+
+// A directory in which a stranger could replace the control socket is refused.
+func TestControlSocketIsGuarded(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "run")
+	if err := os.Mkdir(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "sock")
+	if err := os.Chmod(dir, 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := ListenControl(path); err == nil || !strings.Contains(err.Error(), "may be written by everyone") {
+		t.Errorf("in a directory of mode 777: got %v", err)
+	}
+	if err := os.Chmod(dir, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	l, err := ListenControl(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	if !OwnSocket(path) {
+		t.Error("the socket just made is not ours")
+	}
+	if OwnSocket(dir) || OwnSocket(path+"x") {
+		t.Error("what is no socket is taken for ours")
+	}
+}
+
+// A second daemon of one user, without a node file, takes a socket of its own.
+func TestSecondDaemonHasItsOwnSocket(t *testing.T) {
+	dir := t.TempDir()
+	f := &File{Control: filepath.Join(dir, "vitalns.sock"), StateDir: "/state/a1b2c3"}
+	if got := f.controlPath(); got != f.Control {
+		t.Errorf("the first: got %s, want %s", got, f.Control)
+	}
+	l, err := ListenControl(f.Control)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = l.Close() }()
+	if got, want := f.controlPath(), filepath.Join(dir, "a1b2c3.sock"); got != want {
+		t.Errorf("the second: got %s, want %s", got, want)
+	}
+	f.Path = "/etc/vitalns/vitalns.toml"
+	if got := f.controlPath(); got != f.Control {
+		t.Errorf("with a node file: got %s, want what it says, %s", got, f.Control)
+	}
+}
+
+func TestMethodNotAllowed(t *testing.T) {
+	a := NewAdmin(New(Config{}, World{}, Loaded{}), "", nil)
+	for path, want := range map[string]int{"/api/v1/status": http.StatusMethodNotAllowed, "/nowhere": http.StatusNotFound} {
+		w := httptest.NewRecorder()
+		a.mux.ServeHTTP(w, httptest.NewRequest("DELETE", path, nil))
+		if w.Code != want {
+			t.Errorf("DELETE %s: got %d, want %d", path, w.Code, want)
+		}
+	}
+}
