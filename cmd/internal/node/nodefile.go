@@ -46,7 +46,14 @@ type secret struct {
 	key  *zonefile.Value
 	path *string
 	load func(path string) error
+	hint string // how to make a good one
 }
+
+// How to make secrets.
+const (
+	keyHint   = "make one with `vitalns keygen cluster`, the same file on every node"
+	tokenHint = "`openssl rand -hex 16` makes one"
+)
 
 // FileCluster is the [cluster] of a node file.
 type FileCluster struct {
@@ -132,7 +139,7 @@ func (f *File) parseHTTP(root *zonefile.Table) {
 			ownAddress(v, "8053")
 		}
 		if v := t.Get("token_file"); v.Text(&f.TokenFile) {
-			f.secrets = append(f.secrets, secret{v, &f.TokenFile, func(path string) error { _, err := loadToken(path); return err }})
+			f.secrets = append(f.secrets, secret{v, &f.TokenFile, func(path string) error { _, err := loadToken(path); return err }, tokenHint})
 		}
 	}
 	if t := root.Get("control").Table("[control]", controlKeys); t != nil {
@@ -162,7 +169,7 @@ func (f *File) parseCluster(t *zonefile.Table) {
 	c := &FileCluster{Name: defaultClusterName, Nodes: 1, VoteExpiry: defaultVoteExpiry}
 	f.Cluster = c
 	if v := t.Get("key_file"); v.Text(&c.KeyFile) {
-		f.secrets = append(f.secrets, secret{v, &c.KeyFile, func(path string) error { _, err := gossip.LoadKeys(path); return err }})
+		f.secrets = append(f.secrets, secret{v, &c.KeyFile, func(path string) error { _, err := gossip.LoadKeys(path); return err }, keyHint})
 	}
 	if v := t.Get("bind"); v == nil {
 		t.Error("write bind = \"ADDRESS:7946\", an address that the other nodes can reach", "`bind` is missing")
@@ -216,7 +223,7 @@ func (f *File) readSecrets() zonefile.Problems {
 		case errors.As(err, &perr):
 			s.key.Warn("a node does not start without it", "%s %s: %v", s.key.Name, perr.Path, perr.Err)
 		case err != nil:
-			s.key.Error("", "%v", err)
+			s.key.Error(s.hint, "%v", err)
 		}
 	}
 	return f.doc.Problems()

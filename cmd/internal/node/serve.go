@@ -81,7 +81,7 @@ func Serve(ctx context.Context, opt Options) error {
 	defer b.close()
 	token, err := loadToken(f.TokenFile)
 	if err != nil {
-		return &Advice{Err: fmt.Errorf("API token: %w", err), Hint: "`openssl rand -hex 16` makes one"}
+		return &Advice{Err: fmt.Errorf("API token: %w", err), Hint: tokenHint}
 	}
 	seed := randomSeed()
 	n := New(Config{Node: f.Node, Site: f.Site, Version: opt.Version, StartGrace: f.StartGrace, Cluster: cluster,
@@ -205,7 +205,7 @@ func (f *File) cluster() (*Cluster, error) {
 	}
 	keys, err := gossip.LoadKeys(f.Cluster.KeyFile)
 	if err != nil {
-		return nil, &Advice{Err: fmt.Errorf("cluster key: %w", err), Hint: "make one with `vitalns keygen cluster`, the same file on every node"}
+		return nil, &Advice{Err: fmt.Errorf("cluster key: %w", err), Hint: keyHint}
 	}
 	c.Keys = keys
 	return c, nil
