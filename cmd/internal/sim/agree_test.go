@@ -9,7 +9,12 @@ import (
 )
 
 // Fifty nodes, 5 % loss, 50 ms delay: how long after the deciding vote the last node's answer changes.
-func TestFiftyAgree(t *testing.T) { fiftyAgree(t, 3) }
+func TestFiftyAgree(t *testing.T) {
+	if raced {
+		t.Skip("too slow under the race detector")
+	}
+	fiftyAgree(t, 3)
+}
 
 func TestSoakFiftyAgree(t *testing.T) {
 	soak(t)

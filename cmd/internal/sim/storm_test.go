@@ -17,6 +17,9 @@ func TestStorm(t *testing.T) {
 		d    time.Duration
 	}{{5, 10 * time.Minute}, {20, 2 * time.Minute}, {50, 20 * time.Second}} {
 		t.Run(fmt.Sprint(s.size), func(t *testing.T) {
+			if raced && s.size > 20 {
+				t.Skip("too slow under the race detector")
+			}
 			t.Parallel()
 			storm(t, 3, s.size, s.d)
 		})
