@@ -176,7 +176,7 @@ func (a *Admin) reload(w http.ResponseWriter, r *http.Request) {
 
 func (a *Admin) explain(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	e, err := a.node.Explain(q.Get("name"), q.Get("type"), q.Get("from"))
+	e, err := a.node.Explain(r.Context(), q.Get("name"), q.Get("type"), q.Get("from"))
 	reply(w, e, err)
 }
 

@@ -31,7 +31,7 @@ func TestAskedFromEverywhere(t *testing.T) {
 		}
 		again(7*time.Millisecond, func(ctx context.Context) error { _, err := b.node.Status(ctx); return err })
 		again(11*time.Millisecond, func(ctx context.Context) error { _, err := b.node.Members(ctx); return err })
-		again(13*time.Millisecond, func(context.Context) error { _, err := b.node.Explain("www.example.org", "A", ""); return err })
+		again(13*time.Millisecond, func(ctx context.Context) error { _, err := b.node.Explain(ctx, "www.example.org", "A", ""); return err })
 		again(17*time.Millisecond, func(context.Context) error { _, err := b.node.Registry().Gather(); return err })
 		again(101*time.Millisecond, func(ctx context.Context) error { _, err := b.node.Plan(ctx); return err })
 		again(103*time.Millisecond, func(ctx context.Context) error {

@@ -1,8 +1,10 @@
 package node
 
 import (
+	"context"
 	"net/netip"
 	"strings"
+	"time"
 
 	"github.com/miekg/dns"
 
@@ -11,7 +13,7 @@ import (
 
 // Explain walks from a question to its answer. An empty type is A; an empty from is no client that a rule
 // names.
-func (n *Node) Explain(name, qtype, from string) (zones.Explanation, error) {
+func (n *Node) Explain(ctx context.Context, name, qtype, from string) (zones.Explanation, error) {
 	qname, err := zones.ParseName(name)
 	if err != nil {
 		return zones.Explanation{}, badRequest("", "name %q: %v", name, err)
@@ -34,14 +36,13 @@ func (n *Node) Explain(name, qtype, from string) (zones.Explanation, error) {
 		}
 		q.Client = addr
 	}
-	table, snap := n.table.Load(), n.snapshot.Load()
-	if table == nil {
-		return zones.Explanation{}, &refusal{code: 503, text: "not started yet"}
-	}
-	return zones.Explain(table, snap, q), nil
+	var e zones.Explanation
+	err = n.call(ctx, func(time.Time) { e = zones.Explain(n.table.Load(), n.snapshot.Load(), q) })
+	return e, err
 }
 
-// oneLine explains in one line, for `dig CH TXT NAME`; "" for a name that is not served.
+// oneLine explains in one line, for `dig CH TXT NAME`; "" for a name that is not served. It waits for
+// nobody, so that around a swap the votes it names may be a turn newer than the answer.
 func (n *Node) oneLine(name zones.Name) string {
 	return zones.Explain(n.table.Load(), n.snapshot.Load(), zones.Question{Name: name, Type: dns.TypeA}).Line()
 }
