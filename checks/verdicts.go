@@ -225,11 +225,8 @@ func (l *Ledger) viewNodes(c *Changes) {
 		return
 	}
 	l.nodesNews = false
-	fresh, voters, heard := []string{}, []string{}, 0
+	fresh, voters := []string{}, []string{}
 	for _, o := range l.order {
-		if o.fresh {
-			heard++
-		}
 		if o.votes() {
 			fresh = append(fresh, o.name)
 			if !o.abstains {
@@ -237,7 +234,8 @@ func (l *Ledger) viewNodes(c *Changes) {
 			}
 		}
 	}
-	majority := 2*heard >= l.cfg.Nodes
+	// A node of which only hearsay is known counts for nothing: what it says is not part of our verdicts.
+	majority := 2*len(fresh) >= l.cfg.Nodes
 	if !slices.Equal(fresh, l.view.Fresh) || !slices.Equal(voters, l.view.Voters) ||
 		l.view.Abstains != l.abstains || l.view.Majority != majority {
 		c.Nodes = true

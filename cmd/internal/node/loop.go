@@ -203,8 +203,11 @@ func (n *Node) judge(now time.Time) (again bool) {
 		n.table.Store(next)
 		n.report(next, touched, changes.Targets, now)
 	}
+	if !n.heardEnough(now) {
+		return false // what is concluded from a part of the votes moves nobody else
+	}
 	writes := zones.Writes(next, snap)
-	if n.serialsDue && n.heardEnough(now) {
+	if n.serialsDue {
 		n.serialsDue = false
 		writes = append(writes, zones.SerialWrites(next.Set(), snap)...)
 	}

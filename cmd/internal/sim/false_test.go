@@ -83,3 +83,25 @@ func (m *machine) restart(i int) {
 	m.c.sleep([...]time.Duration{200 * ms, 2 * time.Second, 8 * time.Second}[i%3])
 	m.boot()
 }
+
+// The node that misjudges is restarted again and again. In its first moments it knows of its peers before it
+// knows what they say: what it concludes then moves nobody else.
+func TestMisjudgingNodeRestarts(t *testing.T) {
+	for _, size := range []int{2, 3, 4, 5} {
+		simulate(t, options{seed: uint64(size), size: size, zone: sixTargets}, func(c *cluster) {
+			c.sleep(10 * time.Second)
+			begin := time.Now()
+			c.world.set("n02", lon, refuses)
+			c.net.SetLoss(0.3)
+			for i := range 150 {
+				c.sleep(15 * time.Second)
+				c.machine(2).restart(i)
+			}
+			c.machine(2).past = nil // it may answer by itself alone where start_grace runs out before a peer is heard
+			c.machine(2).life.seq = 1 << 62
+			for _, change := range c.failovers(begin) {
+				t.Errorf("%d nodes: %s", size, change)
+			}
+		})
+	}
+}
