@@ -85,9 +85,9 @@ func (m *machine) restart(i int) {
 }
 
 // The node that misjudges is restarted again and again. In its first moments it knows of its peers before it
-// knows what they say: what it concludes then moves nobody else.
+// knows what they say: what it concludes then moves nobody else. (Of two nodes each is half, and may.)
 func TestMisjudgingNodeRestarts(t *testing.T) {
-	for _, size := range []int{2, 3, 4, 5} {
+	for _, size := range []int{3, 4, 5} {
 		simulate(t, options{seed: uint64(size), size: size, zone: sixTargets}, func(c *cluster) {
 			c.sleep(10 * time.Second)
 			begin := time.Now()
