@@ -89,8 +89,7 @@ func verdict(ok bool) string {
 const leastRatio = 3
 
 // compare holds vitalns against its rivals, by the medians of a refusing backend.
-func compare(f *field, results []result) (missed bool) {
-	refuse := results[0]
+func compare(f *field, refuse result) (missed bool) {
 	best, name := time.Duration(math.MaxInt64), ""
 	for i, s := range f.systems {
 		if m := median(refuse.changed[i]); s.rival && m < best {
