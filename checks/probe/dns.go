@@ -101,6 +101,9 @@ func (c *DNS) setAnswers(v Value) error {
 	return nil
 }
 
+// ErrAnswer is the error of Validate for an expected answer that is no record data of the type asked for.
+var ErrAnswer = errors.New("answer")
+
 // Validate implements Check.
 func (c *DNS) Validate() error {
 	if c.Name == "" {
@@ -122,7 +125,7 @@ func (c *DNS) wanted() ([]dns.RR, error) {
 	for _, s := range c.Answers {
 		rr, err := dns.NewRR(". 0 IN " + dns.TypeToString[c.RRType] + " " + s)
 		if err != nil || rr == nil {
-			return nil, fmt.Errorf("answer %s is not the data of a record of type %s", quoted(s), dns.TypeToString[c.RRType])
+			return nil, fmt.Errorf("%w %s is not the data of a record of type %s", ErrAnswer, quoted(s), dns.TypeToString[c.RRType])
 		}
 		rrs = append(rrs, rr)
 	}

@@ -1,6 +1,7 @@
 package zonefile
 
 import (
+	"errors"
 	"math"
 	"path/filepath"
 	"slices"
@@ -59,10 +60,22 @@ func (z *zone) resolve(l layers, host string, at *Value, why string) (probe.Chec
 		return nil, w, false
 	}
 	if err := c.Validate(); err != nil {
-		l[0].Error("", "%s", err)
+		if answer := l.get("expect").sub("answer"); answer != nil && errors.Is(err, probe.ErrAnswer) {
+			answer.Error("", "%s", err)
+		} else {
+			l[0].Error("", "%s", err)
+		}
 		return nil, w, false
 	}
 	return c, w, true
+}
+
+// sub returns a key of a table; nil where there is none.
+func (v *Value) sub(name string) *Value {
+	if v == nil {
+		return nil
+	}
+	return v.byName[name]
 }
 
 // keysOfType reports keys that the type does not take.
@@ -108,7 +121,21 @@ func (z *zone) setKey(k probe.Key, v *Value) {
 	if !ok {
 		return
 	}
-	if err := k.Set(x); err != nil {
+	err := k.Set(x)
+	if err == nil {
+		return
+	}
+	named := false
+	for i, item := range v.List() { // each item that is wrong by itself, in its place
+		if len(x.Texts) < 2 {
+			break
+		}
+		if err := k.Set(probe.Value{Texts: x.Texts[i : i+1]}); err != nil {
+			item.Error("", "%s: %s", k.Name, err)
+			named = true
+		}
+	}
+	if !named {
 		v.Error("", "%s: %s", k.Name, err)
 	}
 }
@@ -139,21 +166,20 @@ func (z *zone) probeValue(k probe.Key, v *Value) (x probe.Value, ok bool) {
 
 // textsOrNumbers reads a list of strings in which integers stand for themselves: status = [200].
 func textsOrNumbers(v *Value) (texts []string, ok bool) {
+	ok = true
 	for _, item := range v.List() {
 		if n, isInt := item.data.(int64); isInt {
 			texts = append(texts, strconv.FormatInt(n, 10))
 			continue
 		}
 		var s string
-		if !item.Text(&s) {
-			return nil, false
-		}
+		ok = item.Text(&s) && ok
 		texts = append(texts, s)
 	}
 	if len(texts) == 0 {
 		v.Error("", "%s is empty", v.Name)
 	}
-	return texts, len(texts) > 0
+	return texts, ok && len(texts) > 0
 }
 
 func pairs(v *Value) (list []probe.Pair, ok bool) {

@@ -63,8 +63,10 @@ func (ld Loader) Load() Loaded {
 	f, problems, order := ld.file()
 	l := Loaded{File: f}
 	var files []zonefile.File
-	paths, globs := zonePaths(f, ld.Zones)
-	problems = append(problems, globs...)
+	paths := zonePaths(f, ld.Zones)
+	if f.doc != nil {
+		problems = append(problems, f.doc.Problems()...) // Sort drops what is there twice
+	}
 	for _, path := range paths {
 		order = append(order, path)
 		text, err := readFile(path)
@@ -109,20 +111,18 @@ func (ld Loader) file() (*File, zonefile.Problems, []string) {
 }
 
 // zonePaths are the files that the patterns of the node file match, and those named on the command line,
-// each once.
-func zonePaths(f *File, named []string) ([]string, zonefile.Problems) {
+// each once. What is wrong with a pattern is reported in its place.
+func zonePaths(f *File, named []string) []string {
 	var paths []string
-	var problems zonefile.Problems
-	for _, pattern := range f.Zones {
+	for i, pattern := range f.Zones {
 		found, err := filepath.Glob(pattern)
 		switch {
 		case err != nil:
-			problems = append(problems, zonefile.Problem{File: f.Path, Text: fmt.Sprintf("zones: pattern %q: %v", pattern, err), Hint: "* ? and [a-z] stand for parts of a name"})
+			f.patterns[i].Error("* ? and [a-z] stand for parts of a name", "zones: pattern %q: %v", pattern, err)
 		case len(found) == 0 && !strings.ContainsAny(pattern, `*?[\`):
 			found = []string{pattern} // one file: that it is not there is an error, and a reload without it refused
 		case len(found) == 0:
-			problems = append(problems, zonefile.Problem{File: f.Path, Severity: zonefile.Warning,
-				Text: fmt.Sprintf("zones: pattern %q matches no file", pattern)})
+			f.patterns[i].Warn("", "zones: pattern %q matches no file", pattern)
 		}
 		slices.Sort(found)
 		paths = append(paths, found...)
@@ -133,7 +133,7 @@ func zonePaths(f *File, named []string) ([]string, zonefile.Problems) {
 		again := seen[filepath.Clean(p)]
 		seen[filepath.Clean(p)] = true
 		return again
-	}), problems
+	})
 }
 
 func readFile(path string) ([]byte, error) {

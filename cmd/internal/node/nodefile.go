@@ -37,8 +37,9 @@ type File struct {
 
 	Checks zonefile.Templates // templates for `extends` in any zone
 
-	doc     *zonefile.Doc
-	secrets []secret // for the Loader: the parser opens no other file
+	doc      *zonefile.Doc     // what was read, for problems that are found later
+	patterns []*zonefile.Value // of Zones, in its order
+	secrets  []secret          // for the Loader: the parser opens no other file
 }
 
 // A secret is a file that the node file names.
@@ -103,7 +104,9 @@ func ParseFile(path string, text []byte) (*File, zonefile.Problems) {
 		root.Get("node").Error("letters, digits, dots, hyphens and underscores, at most 63 of them", "%q is no name for a node", f.Node)
 	}
 	root.Get("site").Text(&f.Site)
-	root.Get("zones").Texts(&f.Zones)
+	if v := root.Get("zones"); v.Texts(&f.Zones) {
+		f.patterns = v.List()
+	}
 	root.Get("state_dir").Text(&f.StateDir)
 	root.Get("start_grace").Duration(&f.StartGrace, 0, time.Hour)
 	f.parseDNS(root.Get("dns").Table("[dns]", dnsKeys))
@@ -118,6 +121,7 @@ func ParseFile(path string, text []byte) (*File, zonefile.Problems) {
 	}
 	f.Checks = zonefile.ReadTemplates(root.Get("checks"))
 	f.finish()
+	f.doc = doc
 	return f, doc.Problems()
 }
 

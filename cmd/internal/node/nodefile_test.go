@@ -41,7 +41,7 @@ format = "json"
 	if len(problems) > 0 {
 		t.Fatalf("problems: %v", problems)
 	}
-	f.doc, f.secrets = nil, nil
+	f.doc, f.secrets, f.patterns = nil, nil, nil
 	want := &File{
 		Path: "etc/vitalns.toml", Node: "ns1", Site: "lon", Zones: []string{"etc/zones/*.toml", "/srv/a.toml"}, StateDir: "etc/state", StartGrace: 10 * time.Second,
 		Listen: []string{"192.0.2.53:53", "[2001:db8::53]:53", ":5300", "localhost:5301"}, UDPSize: 1400, Lameduck: 3 * time.Second,
