@@ -184,11 +184,13 @@ func (s *stage) startBackend(b *backend) error {
 	if err := s.spawn.start(b.proc); err != nil {
 		return err
 	}
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
 	for range 200 { // a started backend is one that accepts
 		if c, err := net.DialTimeout("tcp", fmt.Sprintf("127.0.0.1:%d", b.port), time.Second); err == nil {
 			return c.Close()
 		}
-		time.Sleep(5 * time.Millisecond)
+		<-tick.C
 	}
 	return fmt.Errorf("backend %s does not accept connections on port %d", b.name, b.port)
 }
