@@ -39,7 +39,7 @@ func TestScripts(t *testing.T) {
 		Condition:           condition,
 		Setup: func(env *testscript.Env) error {
 			for _, name := range []string{"DNS", "HTTP", "GOSSIP", "DNS2", "HTTP2", "GOSSIP2"} {
-				address, err := ownAddress()
+				address, err := live.Address("127.0.0.1")
 				if err != nil {
 					return err
 				}
@@ -61,22 +61,6 @@ func TestScripts(t *testing.T) {
 			"ready": ready, "until": until, "backend": setBackend, "shape": shape, "subst": subst, "exits": exits, "replace": replace, "scrub": scrub, "hup": hup, "follow": follow,
 		},
 	})
-}
-
-// handedOut are the addresses that scripts have got, so that no two get the same.
-var handedOut sync.Map
-
-// ownAddress is a free address on loopback that no other script gets.
-func ownAddress() (string, error) {
-	for {
-		address, err := live.Address("127.0.0.1")
-		if err != nil {
-			return "", err
-		}
-		if _, taken := handedOut.LoadOrStore(address, true); !taken {
-			return address, nil
-		}
-	}
 }
 
 // patient is how long a script waits for what it expects.

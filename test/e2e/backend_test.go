@@ -43,7 +43,7 @@ func (b *backend) ip() netip.Addr { return b.addr.Addr() }
 // open accepts connections from now on.
 func (b *backend) open(t *testing.T) {
 	t.Helper()
-	l, err := net.Listen("tcp", b.addr.String())
+	l, err := live.Listen(b.addr.String())
 	if err != nil {
 		t.Fatal(err)
 	}

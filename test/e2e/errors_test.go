@@ -146,7 +146,7 @@ func TestTwoNodesOfOneName(t *testing.T) {
 	s := open(t)
 	nodes := cluster(t, s, 3, zone(bs, patient, ``))
 	answers(t, nodes, names[0], bs[0].ip())
-	gossip, err := live.Address("127.0.0.1")
+	gossip, err := live.Address("")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -2,7 +2,6 @@ package interop
 
 import (
 	"bytes"
-	"fmt"
 	"net"
 	"os"
 	"os/exec"
@@ -13,6 +12,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"vitalns/test/live"
 )
 
 // tool returns the path of a program, or skips the test and names the Debian package that has it. With
@@ -31,24 +32,18 @@ func tool(t *testing.T, program, pkg string) string {
 	return ""
 }
 
-// freePort returns a loopback port that is free for UDP and TCP.
-func freePort(t *testing.T) int {
+// address returns an address on loopback for a server to listen at.
+func address(t *testing.T) (host, port string) {
 	t.Helper()
-	for range 50 {
-		tcp, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		port := tcp.Addr().(*net.TCPAddr).Port
-		udp, err := net.ListenPacket("udp", tcp.Addr().String())
-		_ = tcp.Close() // only its number is wanted
-		if err == nil {
-			_ = udp.Close()
-			return port
-		}
+	addr, err := live.Address("")
+	if err != nil {
+		t.Fatal(err)
 	}
-	t.Fatal("no port is free for UDP and TCP")
-	return 0
+	host, port, err = net.SplitHostPort(addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return host, port
 }
 
 // output collects what a child process says; it is read while the process writes.
@@ -70,7 +65,7 @@ func (o *output) String() string {
 }
 
 // start runs a name server until the end of the test, and waits until it answers for a zone.
-func start(t *testing.T, port int, zone, program string, args ...string) (addr string) {
+func start(t *testing.T, addr, zone, program string, args ...string) string {
 	t.Helper()
 	var out output
 	cmd := exec.Command(program, args...)
@@ -84,7 +79,6 @@ func start(t *testing.T, port int, zone, program string, args ...string) (addr s
 		_ = cmd.Process.Kill() // it may have ended by itself
 		<-exited
 	})
-	addr = fmt.Sprintf("127.0.0.1:%d", port)
 	query := new(dns.Msg).SetQuestion(zone, dns.TypeSOA)
 	client := &dns.Client{Timeout: 200 * time.Millisecond}
 	tick := time.NewTicker(50 * time.Millisecond)
@@ -117,11 +111,12 @@ func write(t *testing.T, dir, name, text string) string {
 func startNSD(t *testing.T, origin, zone string) string {
 	t.Helper()
 	program := tool(t, "nsd", "nsd")
-	dir, port := t.TempDir(), freePort(t)
+	dir := t.TempDir()
+	host, port := address(t)
 	write(t, dir, "zone", zone)
-	conf := write(t, dir, "nsd.conf", strings.NewReplacer("DIR", dir, "PORT", fmt.Sprint(port), "ORIGIN", origin).Replace(`
+	conf := write(t, dir, "nsd.conf", strings.NewReplacer("DIR", dir, "HOST", host, "PORT", port, "ORIGIN", origin).Replace(`
 server:
-  ip-address: 127.0.0.1@PORT
+  ip-address: HOST@PORT
   username: ""
   chroot: ""
   zonesdir: "DIR"
@@ -139,18 +134,19 @@ zone:
   name: ORIGIN
   zonefile: zone
 `))
-	return start(t, port, origin, program, "-d", "-c", conf)
+	return start(t, net.JoinHostPort(host, port), origin, program, "-d", "-c", conf)
 }
 
 func startKnot(t *testing.T, origin, zone string) string {
 	t.Helper()
 	program := tool(t, "knotd", "knot")
-	dir, port := t.TempDir(), freePort(t)
+	dir := t.TempDir()
+	host, port := address(t)
 	write(t, dir, "zone", zone)
-	conf := write(t, dir, "knot.conf", strings.NewReplacer("DIR", dir, "PORT", fmt.Sprint(port), "ORIGIN", origin).Replace(`
+	conf := write(t, dir, "knot.conf", strings.NewReplacer("DIR", dir, "HOST", host, "PORT", port, "ORIGIN", origin).Replace(`
 server:
   rundir: "DIR"
-  listen: 127.0.0.1@PORT
+  listen: HOST@PORT
   udp-workers: 1
   tcp-workers: 1
   background-workers: 1
@@ -168,5 +164,5 @@ zone:
     zonefile-sync: -1
     journal-content: none
 `))
-	return start(t, port, origin, program, "-c", conf)
+	return start(t, net.JoinHostPort(host, port), origin, program, "-c", conf)
 }

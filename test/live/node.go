@@ -31,7 +31,7 @@ type Node struct {
 
 // A Setup is what the node files of a cluster say beside names and addresses.
 type Setup struct {
-	Host  string // of all listeners; "": 127.0.0.1
+	Host  string // of all listeners; "": an address of this process alone
 	Zones []string
 	Nodes int
 	Grace string // start_grace; "": the default
@@ -42,17 +42,13 @@ type Setup struct {
 func (s *Stage) Nodes(prefix string, set Setup) ([]*Node, error) {
 	var nodes []*Node
 	var join []string
-	host := set.Host
-	if host == "" {
-		host = "127.0.0.1"
-	}
 	for i := 1; i <= set.Nodes; i++ {
 		n := &Node{Name: fmt.Sprintf("%s%d", prefix, i), stage: s}
 		n.Dir = filepath.Join(s.Dir, n.Name)
 		n.File, n.Socket = filepath.Join(n.Dir, "node.toml"), filepath.Join(n.Dir, "sock")
 		for _, addr := range []*string{&n.DNS, &n.HTTP, &n.Gossip} {
 			var err error
-			if *addr, err = Address(host); err != nil {
+			if *addr, err = Address(set.Host); err != nil {
 				return nil, err
 			}
 		}

@@ -44,7 +44,7 @@ scrape_configs:
   - job_name: vitalns
     static_configs: [{targets: [%s]}]
 `, strings.Join(targets, ", ")))
-	addr, err := live.Address("127.0.0.1")
+	addr, err := live.Address("")
 	if err != nil {
 		t.Fatal(err)
 	}

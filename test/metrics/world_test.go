@@ -9,7 +9,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"math/big"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -49,7 +48,7 @@ func (b *backend) port() string { return b.addr[strings.LastIndexByte(b.addr, ':
 
 func (b *backend) up() {
 	b.t.Helper()
-	l, err := net.Listen("tcp", b.addr)
+	l, err := live.Listen(b.addr)
 	if err != nil {
 		b.t.Fatal(err)
 	}

@@ -147,7 +147,7 @@ func (f *field) addRivals(ctx context.Context) error {
 		if err != nil {
 			continue // said at the beginning
 		}
-		addr, err := live.Address("127.0.0.1")
+		addr, err := live.Address("")
 		if err == nil {
 			err = r.start(f, program, addr)
 		}
