@@ -115,7 +115,7 @@ func (e *edns) write(q *Query, m *dns.Msg) {
 		echo.SourceScope = uint8(e.scope)
 		opt.Option = append(opt.Option, &echo)
 	}
-	if e.alive && q.TCP && q.Keepalive > 0 {
+	if e.alive && q.Via.stream() && q.Keepalive > 0 {
 		units := uint16(q.Keepalive / (100 * time.Millisecond))
 		opt.Option = append(opt.Option, &dns.EDNS0_TCP_KEEPALIVE{Code: dns.EDNS0TCPKEEPALIVE, Timeout: units})
 	}

@@ -9,7 +9,7 @@ import (
 // limit is the most bytes the response may have.
 func (r *responder) limit() int {
 	switch {
-	case r.TCP:
+	case r.Via.stream():
 		return dns.MaxMsgSize - 1
 	case !r.edns.present:
 		return dns.MinMsgSize

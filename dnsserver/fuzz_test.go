@@ -32,15 +32,15 @@ func FuzzRespond(f *testing.F) {
 		if query.Unpack(wire) != nil {
 			return
 		}
-		limit := 512
+		limit, via := 512, dnsserver.UDP
 		if opt := query.IsEdns0(); opt != nil {
 			limit = int(min(max(opt.UDPSize(), 512), 1232))
 		}
 		if tcp {
-			limit = 65535
+			limit, via = 65535, dnsserver.TCP
 		}
 		m := dnsserver.Respond(table, dnsserver.Query{
-			Msg: query, Client: netip.MustParseAddr("127.0.0.1"), TCP: tcp, Draw: uint64(len(wire)), NSID: "ns1", Version: "v",
+			Msg: query, Client: netip.MustParseAddr("127.0.0.1"), Via: via, Draw: uint64(len(wire)), NSID: "ns1", Version: "v",
 		})
 		if query.Response {
 			if m != nil {

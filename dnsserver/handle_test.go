@@ -33,7 +33,11 @@ func FuzzHandle(f *testing.F) {
 	table := hardTable(f)
 	s := &Server{cfg: Config{Table: func() *zones.Table { return table }}, logger: slog.New(slog.DiscardHandler)}
 	f.Fuzz(func(t *testing.T, wire []byte, tcp bool) {
-		out := s.handle(packet{wire: wire, client: netip.MustParseAddr("127.0.0.1"), tcp: tcp})
+		via := UDP
+		if tcp {
+			via = TCP
+		}
+		out := s.handle(packet{wire: wire, client: netip.MustParseAddr("127.0.0.1"), via: via})
 		if n := s.stats.panics.Load(); n > 0 {
 			t.Fatalf("%d panics", n)
 		}

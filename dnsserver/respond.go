@@ -17,8 +17,8 @@ const DefaultUDPSize = 1232
 type Query struct {
 	Msg    *dns.Msg
 	Client netip.Addr // where it came from
-	TCP    bool
-	// Keepalive is how long a TCP connection may idle; a client that asks is told (RFC 7828).
+	Via    Transport
+	// Keepalive is how long a connection may idle; a client that asks is told (RFC 7828).
 	Keepalive time.Duration
 	Draw      uint64 // random: rotation and weighted choice follow it
 	UDPSize   uint16 // most to send over UDP; 0: DefaultUDPSize

@@ -145,7 +145,7 @@ func parseQuery(t testing.TB, line string) dnsserver.Query {
 		case "cd":
 			m.CheckingDisabled = true
 		case "tcp":
-			q.TCP = true
+			q.Via = dnsserver.TCP
 		case "edns":
 			m.Extra = []dns.RR{opt}
 		case "do":

@@ -117,8 +117,8 @@ func (s *Server) Serve(ctx context.Context) error {
 type packet struct {
 	wire      []byte
 	client    netip.Addr
-	tcp       bool
-	keepalive time.Duration // over TCP: how long the connection may idle
+	via       Transport
+	keepalive time.Duration // of a stream: how long the connection may idle
 }
 
 // handle answers one packet; nil drops it. One that makes the program panic is answered with SERVFAIL,
@@ -142,7 +142,7 @@ func (s *Server) handle(p packet) (out []byte) {
 	if v == wellFormed {
 		table := s.cfg.Table()
 		reply, tr = respond(table, Query{
-			Msg: query, Client: p.client, TCP: p.tcp, Keepalive: p.keepalive, Draw: s.draw(),
+			Msg: query, Client: p.client, Via: p.via, Keepalive: p.keepalive, Draw: s.draw(),
 			UDPSize: s.cfg.UDPSize, NSID: s.cfg.NSID, Version: s.cfg.Version, Explain: s.cfg.Explain,
 		})
 		s.stats.countTargets(table.Set(), tr.drawn)

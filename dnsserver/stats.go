@@ -78,7 +78,6 @@ type ProtoHistogram struct {
 }
 
 var (
-	protos   = [...]string{"udp", "tcp"}
 	families = [...]string{"4", "6"}
 	rcodes   = [...]int{
 		dns.RcodeSuccess, dns.RcodeFormatError, dns.RcodeServerFailure, dns.RcodeNameError,
@@ -97,7 +96,7 @@ var (
 type stats struct {
 	zones    sync.Map // label of a configured zone, or "none" -> *zoneStats
 	targets  sync.Map // targetKey -> *atomic.Uint64
-	sizes    [len(protos)]histogram
+	sizes    [transports]histogram
 	short    atomic.Uint64
 	response atomic.Uint64
 	overload atomic.Uint64
@@ -108,7 +107,7 @@ type stats struct {
 // zoneStats are the counters of one zone. A zone that is removed keeps them: there are no more than were
 // ever configured.
 type zoneStats struct {
-	requests  [len(protos)][len(families)][len(qtypes) + 1]atomic.Uint64
+	requests  [transports][len(families)][len(qtypes) + 1]atomic.Uint64
 	responses [len(rcodes) + 1][sources]atomic.Uint64
 	durations histogram
 	truncated atomic.Uint64
@@ -163,10 +162,7 @@ func (s *stats) drop(v verdict) {
 
 // count counts one response.
 func (s *stats) count(p packet, query, reply *dns.Msg, tr trace, size int, took time.Duration) {
-	proto, family := 0, 1
-	if p.tcp {
-		proto = 1
-	}
+	family := 1
 	if p.client.Is4() {
 		family = 0
 	}
@@ -175,7 +171,7 @@ func (s *stats) count(p packet, query, reply *dns.Msg, tr trace, size int, took 
 		qtype = place(qtypes[:], query.Question[0].Qtype)
 	}
 	z := s.zone(tr.zone)
-	z.requests[proto][family][qtype].Add(1)
+	z.requests[p.via][family][qtype].Add(1)
 	z.responses[place(rcodes[:], reply.Rcode)][tr.source].Add(1)
 	z.durations.add(durationBounds[:], took.Seconds(), uint64(took))
 	if reply.Truncated {
@@ -184,7 +180,7 @@ func (s *stats) count(p packet, query, reply *dns.Msg, tr trace, size int, took 
 	if tr.ecs {
 		z.ecs.Add(1)
 	}
-	s.sizes[proto].add(sizeBounds[:], float64(size), uint64(size))
+	s.sizes[p.via].add(sizeBounds[:], float64(size), uint64(size))
 }
 
 func (s *stats) zone(label string) *zoneStats {
@@ -238,8 +234,8 @@ func (s *Server) Stats() Stats {
 	for _, label := range labels {
 		c.zone(label).add(&out, label)
 	}
-	for i, proto := range protos {
-		out.Sizes = append(out.Sizes, ProtoHistogram{proto, c.sizes[i].snapshot(sizeBounds[:], 1)})
+	for via := range transports {
+		out.Sizes = append(out.Sizes, ProtoHistogram{via.String(), c.sizes[via].snapshot(sizeBounds[:], 1)})
 	}
 	return out
 }
@@ -250,7 +246,7 @@ func (z *zoneStats) add(out *Stats, label string) {
 		for f := range z.requests[p] {
 			for q := range z.requests[p][f] {
 				if n := z.requests[p][f][q].Load(); n > 0 {
-					out.Requests = append(out.Requests, RequestCount{label, protos[p], families[f], typeName(q), n})
+					out.Requests = append(out.Requests, RequestCount{label, Transport(p).String(), families[f], typeName(q), n})
 				}
 			}
 		}

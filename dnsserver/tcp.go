@@ -72,7 +72,7 @@ func (s *Server) serveConn(c *tcpConn) {
 		if !ok {
 			return
 		}
-		reply := s.handle(packet{wire: wire, client: c.client, tcp: true, keepalive: idle})
+		reply := s.handle(packet{wire: wire, client: c.client, via: TCP, keepalive: idle})
 		if reply == nil {
 			return // over TCP what is no query has no place
 		}

@@ -59,7 +59,7 @@ func compare(t *testing.T, other other, origin, zone string, names []string, typ
 				t.Fatalf("%s %s: %v", qname, dns.Type(qtype), err)
 			}
 			asked++
-			ours := dnsserver.Respond(table, dnsserver.Query{Msg: query, TCP: true})
+			ours := dnsserver.Respond(table, dnsserver.Query{Msg: query, Via: dnsserver.TCP})
 			want, got := normal(theirs), normal(ours)
 			if got != want && !accepted(table, other.name, ours, theirs) {
 				if failed++; failed <= 10 {
@@ -145,7 +145,7 @@ func accepted(table *zones.Table, server string, ours, theirs *dns.Msg) bool {
 			continue
 		}
 		query := new(dns.Msg).SetQuestion(rr.Header().Name, rr.Header().Rrtype)
-		if m := dnsserver.Respond(table, dnsserver.Query{Msg: query, TCP: true}); m.Authoritative {
+		if m := dnsserver.Respond(table, dnsserver.Query{Msg: query, Via: dnsserver.TCP}); m.Authoritative {
 			return false
 		}
 	}

@@ -81,7 +81,6 @@ var (
 		Foreign: map[string]string{"name": "node", "hostname": "node", "id": "node", "location": "site", "region": "site", "statedir": "state_dir",
 			"gossip": "cluster", "listen": "dns", "logging": "log", "admin": "http", "api": "http"},
 	}
-	dnsKeys     = zonefile.Keys{Names: []string{"listen", "udp_size", "lameduck"}}
 	httpKeys    = zonefile.Keys{Names: []string{"listen", "token_file"}}
 	controlKeys = zonefile.Keys{Names: []string{"socket"}}
 	probeKeys   = zonefile.Keys{Names: []string{"source", "resolver"}}
@@ -123,18 +122,6 @@ func ParseFile(path string, text []byte) (*File, zonefile.Problems) {
 	f.finish()
 	f.doc = doc
 	return f, doc.Problems()
-}
-
-func (f *File) parseDNS(t *zonefile.Table) {
-	if t == nil {
-		return
-	}
-	t.Get("listen").Texts(&f.Listen)
-	for _, item := range t.Get("listen").List() {
-		ownAddress(item, "53")
-	}
-	t.Get("udp_size").Int(&f.UDPSize, 512, 4096)
-	t.Get("lameduck").Duration(&f.Lameduck, 0, 10*time.Minute)
 }
 
 func (f *File) parseHTTP(root *zonefile.Table) {

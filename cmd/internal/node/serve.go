@@ -26,7 +26,6 @@ import (
 
 	"vitalns/checks"
 	"vitalns/checks/probe"
-	"vitalns/dnsserver"
 	"vitalns/gossip"
 )
 
@@ -93,10 +92,7 @@ func Serve(ctx context.Context, opt Options) error {
 				return l
 			},
 			Store: store, Boot: bootTime, OwnHost: ownHost, Logger: log, Seed: seed,
-			Listen: func(a Answers) (Server, error) {
-				return dnsserver.New(dnsserver.Config{Listen: f.Listen, Table: a.Table, Explain: a.Explain, NSID: f.Node,
-					Version: "vitalns " + opt.Version, UDPSize: uint16(f.UDPSize), Lameduck: f.Lameduck, Logger: log})
-			},
+			Listen: func(a Answers) (Server, error) { return f.server(a, opt.Version, log) },
 		}, first)
 	return serveAll(ctx, n, NewAdmin(n, token, n.Registry()), b, log)
 }

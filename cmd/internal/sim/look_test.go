@@ -25,7 +25,7 @@ func (c *cluster) sleep(d time.Duration) { time.Sleep(d) }
 func (m *machine) answer(name string, qtype uint16) string {
 	q := new(dns.Msg)
 	q.SetQuestion(name, qtype)
-	r := dnsserver.Respond(m.life.Table(), dnsserver.Query{Msg: q, Client: netip.MustParseAddr("192.0.2.200"), TCP: true})
+	r := dnsserver.Respond(m.life.Table(), dnsserver.Query{Msg: q, Client: netip.MustParseAddr("192.0.2.200"), Via: dnsserver.TCP})
 	if r.Rcode != dns.RcodeSuccess {
 		return dns.RcodeToString[r.Rcode]
 	}
