@@ -48,7 +48,27 @@ func (w wheel) from(t time.Time) slot {
 	phase := w.phase()
 	k := ceilDiv(t.Sub(w.base)-phase, w.interval)
 	nominal := w.base.Add(phase + time.Duration(k)*w.interval)
-	return slot{nominal, nominal.Add(w.jitter(k))}
+	return slot{nominal, w.inStep(nominal, nominal.Add(w.jitter(k)))}
+}
+
+// step is the rhythm of the wheel that probes start in: those of one step wake the processor once, which
+// of 2,000 a second halves the cost.
+const step = 10 * time.Millisecond
+
+// inStep returns the last moment of the rhythm that is not after at; or the one that follows, or at itself,
+// where that would be more than the jitter before nominal.
+func (w wheel) inStep(nominal, at time.Time) time.Time {
+	most := Jitter(w.interval, w.rank.Of)
+	past := at.Sub(w.base) % step
+	if past < 0 {
+		past += step
+	}
+	for _, beat := range []time.Time{at.Add(-past), at.Add(step - past)} {
+		if beat.Sub(nominal).Abs() <= most {
+			return beat
+		}
+	}
+	return at
 }
 
 // phase returns (hash + rank/N) x interval, the hash taken as a fraction of 1.

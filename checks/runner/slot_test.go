@@ -37,6 +37,9 @@ func TestSlots(t *testing.T) {
 			if j := s.at.Sub(s.nominal); j.Abs() > most {
 				t.Fatalf("jitter %v, at most %v", j, most)
 			}
+			if most >= step && s.at.Sub(w.base)%step != 0 {
+				t.Fatalf("%v after the wheel's 0 is out of step", s.at.Sub(w.base))
+			}
 			after = s.nominal.Add(w.interval / 2)
 		}
 	})
