@@ -1,13 +1,14 @@
 package interop
 
 import (
-	"bytes"
+	"context"
+	"errors"
+	"fmt"
 	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -15,6 +16,19 @@ import (
 
 	"vitalns/test/live"
 )
+
+// A master is a zone as every server reads it: a master file.
+type master struct{ origin, text string }
+
+// A server loads zones and answers at an address until the end of the test.
+type server struct {
+	name  string
+	start func(t *testing.T, zones ...master) (addr string)
+}
+
+// references are those that vitalns is held against. Their configurations ask for what all can do: no
+// rate limit, no rotation, 1232 octets over UDP, no authority section where none is needed.
+var references = []server{{"nsd", startNSD}, {"knot", startKnot}, {"bind", startBIND}}
 
 // tool returns the path of a program, or skips the test and names the Debian package that has it. With
 // CI=true a missing package fails.
@@ -32,70 +46,19 @@ func tool(t *testing.T, program, pkg string) string {
 	return ""
 }
 
-// address returns an address on loopback for a server to listen at.
-func address(t *testing.T) (host, port string) {
+// open makes a stage for one test.
+func open(t *testing.T) *live.Stage {
 	t.Helper()
-	addr, err := live.Address("")
+	s, err := live.Open(program)
 	if err != nil {
 		t.Fatal(err)
 	}
-	host, port, err = net.SplitHostPort(addr)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return host, port
-}
-
-// output collects what a child process says; it is read while the process writes.
-type output struct {
-	mu  sync.Mutex
-	buf bytes.Buffer // mu protects it
-}
-
-func (o *output) Write(b []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.Write(b)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.buf.String()
-}
-
-// start runs a name server until the end of the test, and waits until it answers for a zone.
-func start(t *testing.T, addr, zone, program string, args ...string) string {
-	t.Helper()
-	var out output
-	cmd := exec.Command(program, args...)
-	cmd.Stdout, cmd.Stderr = &out, &out
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
-	exited := make(chan error, 1)
-	go func() { exited <- cmd.Wait() }()
 	t.Cleanup(func() {
-		_ = cmd.Process.Kill() // it may have ended by itself
-		<-exited
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
 	})
-	query := new(dns.Msg).SetQuestion(zone, dns.TypeSOA)
-	client := &dns.Client{Timeout: 200 * time.Millisecond}
-	tick := time.NewTicker(50 * time.Millisecond)
-	defer tick.Stop()
-	for deadline := time.Now().Add(20 * time.Second); time.Now().Before(deadline); <-tick.C {
-		if m, _, err := client.Exchange(query, addr); err == nil && m.Rcode == dns.RcodeSuccess {
-			return addr
-		}
-		select {
-		case err := <-exited:
-			exited <- err
-			t.Fatalf("%s ended: %v\n%s", program, err, out.String())
-		default:
-		}
-	}
-	t.Fatalf("%s does not answer:\n%s", program, out.String())
-	return ""
+	return s
 }
 
 // write puts a file into a directory.
@@ -108,13 +71,115 @@ func write(t *testing.T, dir, name, text string) string {
 	return path
 }
 
-func startNSD(t *testing.T, origin, zone string) string {
+// startNode imports zones and starts a node of vitalns that serves them: the way of whoever moves here.
+func startNode(t *testing.T, zones ...master) string {
+	t.Helper()
+	s := open(t)
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var files []string
+	for i, z := range zones {
+		said, err := s.Command(ctx, "zone", "import", write(t, s.Dir, fmt.Sprintf("%d.zone", i), z.text), "--origin", z.origin)
+		if err != nil || said.Code != 0 {
+			t.Fatalf("zone import: %v, exit code %d\n%s", err, said.Code, said.Err)
+		}
+		files = append(files, write(t, s.Dir, fmt.Sprintf("%d.toml", i), said.Out))
+	}
+	nodes, err := s.Nodes("ns", live.Setup{Zones: files, Nodes: 1})
+	if err == nil {
+		err = nodes[0].Start()
+	}
+	if err == nil {
+		err = nodes[0].Ready(ctx)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return nodes[0].DNS
+}
+
+// A daemon is a foreign name server with a directory of its own. Its files may say DIR, HOST and PORT.
+type daemon struct {
+	stage *live.Stage
+	dir   string
+	addr  string
+}
+
+func newDaemon(t *testing.T) daemon {
+	t.Helper()
+	s := open(t)
+	addr, err := live.Address("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return daemon{stage: s, dir: s.Dir, addr: addr}
+}
+
+// file writes a file of the daemon.
+func (d daemon) file(t *testing.T, name, text string) string {
+	t.Helper()
+	host, port, err := net.SplitHostPort(d.addr)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return write(t, d.dir, name, strings.NewReplacer("DIR", d.dir, "HOST", host, "PORT", port).Replace(text))
+}
+
+// masters writes the zones and returns what the configuration says of them: its form, with ORIGIN and FILE.
+func (d daemon) masters(t *testing.T, zones []master, form string) string {
+	t.Helper()
+	var b strings.Builder
+	for i, z := range zones {
+		name := fmt.Sprintf("%d.zone", i)
+		write(t, d.dir, name, z.text)
+		b.WriteString(strings.NewReplacer("ORIGIN", z.origin, "FILE", name).Replace(form))
+	}
+	return b.String()
+}
+
+// start runs the daemon and waits until it answers for its zones.
+func (d daemon) start(t *testing.T, zones []master, program string, args ...string) string {
+	t.Helper()
+	proc, err := d.stage.Start(program, args...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, z := range zones {
+		if err := loaded(t.Context(), proc, d.addr, z.origin); err != nil {
+			t.Fatalf("%s, zone %s: %v\n%s", program, z.origin, err, proc.Output())
+		}
+	}
+	return d.addr
+}
+
+// loaded waits until a process answers for a zone.
+func loaded(ctx context.Context, proc *live.Process, addr, origin string) error {
+	query := new(dns.Msg).SetQuestion(origin, dns.TypeSOA)
+	client := &dns.Client{Timeout: 200 * time.Millisecond}
+	tick := time.NewTicker(20 * time.Millisecond)
+	defer tick.Stop()
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		m, _, err := client.ExchangeContext(ctx, query, addr)
+		if err == nil && m.Rcode == dns.RcodeSuccess && m.Authoritative {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("it does not answer: %w", errors.Join(err, ctx.Err()))
+		case <-proc.Done():
+			return fmt.Errorf("it ended with exit code %d", proc.Code())
+		case <-tick.C:
+		}
+	}
+}
+
+func startNSD(t *testing.T, zones ...master) string {
 	t.Helper()
 	program := tool(t, "nsd", "nsd")
-	dir := t.TempDir()
-	host, port := address(t)
-	write(t, dir, "zone", zone)
-	conf := write(t, dir, "nsd.conf", strings.NewReplacer("DIR", dir, "HOST", host, "PORT", port, "ORIGIN", origin).Replace(`
+	d := newDaemon(t)
+	conf := d.file(t, "nsd.conf", `
 server:
   ip-address: HOST@PORT
   username: ""
@@ -125,31 +190,37 @@ server:
   zonelistfile: "DIR/zone.list"
   xfrdir: "DIR"
   server-count: 1
+  tcp-query-count: 0
   minimal-responses: yes
   refuse-any: no
   rrl-ratelimit: 0
+  ipv4-edns-size: 1232
+  identity: "reference"
 remote-control:
   control-enable: no
+`+d.masters(t, zones, `
 zone:
   name: ORIGIN
-  zonefile: zone
+  zonefile: FILE
 `))
-	return start(t, net.JoinHostPort(host, port), origin, program, "-d", "-c", conf)
+	return d.start(t, zones, program, "-d", "-c", conf)
 }
 
-func startKnot(t *testing.T, origin, zone string) string {
+func startKnot(t *testing.T, zones ...master) string {
 	t.Helper()
 	program := tool(t, "knotd", "knot")
-	dir := t.TempDir()
-	host, port := address(t)
-	write(t, dir, "zone", zone)
-	conf := write(t, dir, "knot.conf", strings.NewReplacer("DIR", dir, "HOST", host, "PORT", port, "ORIGIN", origin).Replace(`
+	d := newDaemon(t)
+	conf := d.file(t, "knot.conf", `
 server:
   rundir: "DIR"
   listen: HOST@PORT
+  identity: "reference"
+  nsid: "reference"
   udp-workers: 1
   tcp-workers: 1
   background-workers: 1
+  tcp-io-timeout: 10000
+  udp-max-payload: 1232
   answer-rotation: off
 database:
   storage: "DIR"
@@ -157,12 +228,60 @@ log:
   - target: stderr
     any: warning
 zone:
+`+d.masters(t, zones, `
   - domain: ORIGIN
     storage: "DIR"
-    file: zone
+    file: FILE
     semantic-checks: soft
     zonefile-sync: -1
     journal-content: none
 `))
-	return start(t, net.JoinHostPort(host, port), origin, program, "-c", conf)
+	return d.start(t, zones, program, "-c", conf)
+}
+
+// BIND keeps the authority section empty where it can, and adds the addresses that an answer leads to.
+func startBIND(t *testing.T, zones ...master) string {
+	t.Helper()
+	program := tool(t, "named", "bind9")
+	d := newDaemon(t)
+	conf := d.file(t, "named.conf", `
+options {
+  directory "DIR";
+  pid-file "DIR/named.pid";
+  session-keyfile "DIR/session.key";
+  managed-keys-directory "DIR";
+  listen-on port PORT { HOST; };
+  listen-on-v6 { none; };
+  recursion no;
+  empty-zones-enable no;
+  dnssec-validation no;
+  notify no;
+  minimal-responses no-auth;
+  minimal-any no;
+  rrset-order { order none; };
+  answer-cookie no;
+  edns-udp-size 1232;
+  max-udp-size 1232;
+  nocookie-udp-size 1232;
+  tcp-clients 1000;
+  server-id "reference";
+};
+controls { };
+logging { category default { default_stderr; }; category queries { null; }; category lame-servers { null; }; };
+`+d.masters(t, zones, `
+zone "ORIGIN" {
+  type primary;
+  file "FILE";
+  check-names ignore;
+  check-integrity no;
+  check-mx ignore;
+  check-mx-cname ignore;
+  check-srv-cname ignore;
+  check-sibling no;
+  check-wildcard no;
+  check-spf ignore;
+  check-dup-records ignore;
+};
+`))
+	return d.start(t, zones, program, "-g", "-n", "1", "-c", conf)
 }

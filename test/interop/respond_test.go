@@ -16,13 +16,7 @@ import (
 	"vitalns/zones"
 )
 
-// An other is a server that loads a zone and answers at an address.
-type other struct {
-	name  string
-	start func(t *testing.T, origin, zone string) (addr string)
-}
-
-var others = []other{{"nsd", startNSD}, {"knot", startKnot}}
+var others = references[:2]
 
 // Every name of the hard zone, and names around them, times many types.
 func TestRespondAsOthersDo(t *testing.T) {
@@ -36,10 +30,10 @@ func TestRespondAsOthersDo(t *testing.T) {
 
 // compare holds our responses against another server's: rcode, AA, TC and every section. Where servers
 // may differ, normal and accepted say how.
-func compare(t *testing.T, other other, origin, zone string, names []string, types []uint16) {
+func compare(t *testing.T, other server, origin, zone string, names []string, types []uint16) {
 	t.Helper()
 	table := zones.NewTable(zonetest.Compile(t, zonetest.Master(t, origin, zone)), &checks.Snapshot{})
-	conn, err := net.Dial("tcp", other.start(t, origin, zone))
+	conn, err := net.Dial("tcp", other.start(t, master{origin, zone}))
 	if err != nil {
 		t.Fatal(err)
 	}
