@@ -1,0 +1,75 @@
+package dnsserver
+
+import (
+	"net/netip"
+	"runtime/debug"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// A packet is a query as it arrived.
+type packet struct {
+	wire      []byte
+	client    netip.Addr
+	via       Transport
+	keepalive time.Duration // of a stream: how long the connection may idle
+}
+
+// handle answers one packet; nil drops it. One that makes the program panic is answered with SERVFAIL,
+// counted and logged; those after it are answered as ever.
+func (s *Server) handle(p packet) (out []byte) {
+	start := time.Now()
+	var query *dns.Msg
+	defer func() {
+		if cause := recover(); cause != nil {
+			s.stats.panics.Add(1)
+			s.logger.Error("panic while answering", "panic", cause, "stack", string(debug.Stack()))
+			out = s.fail(p, query, start)
+		}
+	}()
+	query, v := decode(p.wire)
+	if v == dropShort || v == dropResponse {
+		s.stats.drop(v)
+		return nil
+	}
+	reply, tr := formatError(query), trace{}
+	if v == wellFormed {
+		table := s.cfg.Table()
+		reply, tr = respond(table, Query{
+			Msg: query, Client: p.client, Via: p.via, Keepalive: p.keepalive, Draw: s.draw(),
+			UDPSize: s.cfg.UDPSize, NSID: s.cfg.NSID, Version: s.cfg.Version, Explain: s.cfg.Explain,
+		})
+		s.stats.countTargets(table.Set(), tr.drawn)
+	}
+	out, err := reply.Pack()
+	if err != nil {
+		s.logger.Error("pack response", "error", err)
+		return s.fail(p, query, start)
+	}
+	s.stats.count(p, query, reply, tr, len(out), time.Since(start))
+	return out
+}
+
+// fail answers a query that could not be answered; nil where not even its question can be written.
+func (s *Server) fail(p packet, query *dns.Msg, start time.Time) []byte {
+	if query == nil {
+		return nil
+	}
+	reply := newReply(query)
+	reply.Rcode = dns.RcodeServerFailure
+	out, err := reply.Pack()
+	if err != nil {
+		return nil
+	}
+	s.stats.count(p, query, reply, trace{}, len(out), time.Since(start))
+	return out
+}
+
+// draw returns the next random number (splitmix64, from any goroutine).
+func (s *Server) draw() uint64 {
+	x := s.draws.Add(0x9e3779b97f4a7c15)
+	x = (x ^ x>>30) * 0xbf58476d1ce4e5b9
+	x = (x ^ x>>27) * 0x94d049bb133111eb
+	return x ^ x>>31
+}
