@@ -21,7 +21,7 @@ func Compile(src []*Source) (*Set, error) {
 			store:    store{seed: maphash.MakeSeed()},
 			byOrigin: make(map[Name]ZoneID, len(src)),
 			byPool:   map[poolKey]PoolID{},
-			fewest:   math.MaxInt,
+			least:    math.MaxInt,
 		},
 	}
 	for _, z := range src {
@@ -33,6 +33,7 @@ func Compile(src []*Source) (*Set, error) {
 		return nil, err
 	}
 	c.occlude()
+	c.partition()
 	return c.finish(), nil
 }
 
@@ -64,7 +65,7 @@ func (c *compiler) zone(src *Source) error {
 	c.zones = append(c.zones, Zone{
 		Origin: src.Origin, Label: cmp.Or(label, "."), File: src.File, SOA: src.SOA, Content: src.Content, Watches: src.Watches,
 	})
-	c.fewest, c.most = min(c.fewest, src.Origin.Labels()), max(c.most, src.Origin.Labels())
+	c.least = min(c.least, len(src.Origin))
 	for i := range src.Pools {
 		c.byPool[poolKey{src.Origin, src.Pools[i].Name}] = PoolID(len(c.pools))
 		c.pools = append(c.pools, PoolRef{
@@ -141,11 +142,12 @@ var errTooLarge = errors.New("the zones are too large: names and records must ea
 
 func (c *compiler) insert(id nodeID) {
 	mask := uint64(len(c.table) - 1)
-	i := c.hash(c.nodes[id].zone, string(c.name(id))) & mask
+	h := c.hash(string(c.name(id)))
+	i := h & mask
 	for c.table[i] != 0 {
 		i = (i + 1) & mask
 	}
-	c.table[i] = uint32(id) + 1
+	c.table[i] = slot(h&^slotNode | uint64(id) + 1)
 }
 
 // rehash makes a table for at least size entries.
@@ -154,7 +156,7 @@ func (c *compiler) rehash(size int) {
 	for slots < size {
 		slots *= 2
 	}
-	c.table = make([]uint32, slots)
+	c.table = make([]slot, slots)
 	for id := range c.nodes {
 		c.insert(nodeID(id))
 	}
@@ -244,6 +246,27 @@ func (c *compiler) occlude() {
 	for id, parent := range c.parent {
 		if nodeID(id) != parent && c.nodes[parent].flags&(isCut|hasDNAME|isOccluded) != 0 {
 			c.nodes[id].flags |= isOccluded
+		}
+	}
+}
+
+// partition marks what a zone has at and below the origin of a deeper zone of the Set, which answers there.
+func (c *compiler) partition() {
+	holds := make([]bool, len(c.zones)) // it holds the origin of another zone
+	for i := range c.zones {
+		for name := c.zones[i].Origin.Parent(); name != ""; name = name.Parent() {
+			if above, ok := c.byOrigin[name]; ok {
+				holds[above] = true
+			}
+		}
+	}
+	for id, parent := range c.parent {
+		n := &c.nodes[id]
+		if !holds[n.zone] {
+			continue
+		}
+		if zone, ok := c.byOrigin[c.name(nodeID(id))]; ok && zone != n.zone || c.nodes[parent].flags&isForeign != 0 {
+			n.flags |= isForeign
 		}
 	}
 }

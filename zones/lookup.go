@@ -37,66 +37,67 @@ type Outcome struct {
 // Lookup finds what answers a question: the algorithm of RFC 1034 §4.3.2 with RFC 4592 and 6672, one
 // step of a chain at a time. It is pure structure: it never consults health, and it does not allocate.
 func (s *Set) Lookup(qname Name, qtype uint16) Outcome {
-	zone, ok := s.zoneOf(qname, qtype)
+	id, exact, ok := s.closest(qname, qtype)
 	if !ok {
 		return Outcome{}
 	}
-	id, exact := s.closest(zone, qname)
 	n := &s.nodes[id]
 	if n.flags&(isOccluded|isCut|hasDNAME) != 0 {
-		if top, ok := s.occluder(zone, id, exact, qtype); ok {
-			return s.leave(zone, top)
+		if top, ok := s.occluder(n.zone, id, exact, qtype); ok {
+			return s.leave(n.zone, top)
 		}
 	}
 	if exact {
-		return s.answer(zone, id, qtype)
+		return s.answer(n.zone, id, qtype)
 	}
 	if n.flags&hasWildcard != 0 {
 		var buf [maxName + 2]byte
 		wildcard := append(append(buf[:0], 1, '*'), s.name(id)...)
-		if w, ok := s.findBytes(zone, wildcard); ok {
-			out := s.answer(zone, w, qtype)
+		if w, ok := s.find(n.zone, text(wildcard)); ok {
+			out := s.answer(n.zone, w, qtype)
 			out.Wildcard = true
 			return out
 		}
 	}
-	return Outcome{Kind: NoSuchName, Zone: zone, Owner: s.name(id)}
+	return Outcome{Kind: NoSuchName, Zone: n.zone, Owner: s.name(id)}
 }
 
-// zoneOf returns the deepest zone that holds a name. A DS at an apex belongs to the parent, where that
-// is here too (RFC 4035 §3.1.4.1).
-func (s *Set) zoneOf(qname Name, qtype uint16) (ZoneID, bool) {
-	labels := qname.Labels()
-	rest := qname
-	for ; labels > s.most; labels-- {
-		rest = rest.Parent()
-	}
-	at := ZoneID(0)
-	found := false
-	for ; labels >= s.fewest; labels-- {
-		if id, ok := s.byOrigin[rest]; ok {
-			if qtype != dns.TypeDS || rest != qname {
-				return id, true
-			}
-			at, found = id, true
+// closest returns the node of a name, or of its closest encloser, in the deepest zone that holds it; ok is
+// false where none does. A DS at an apex belongs to the parent, where that is here too (RFC 4035
+// §3.1.4.1).
+func (s *Set) closest(qname Name, qtype uint16) (id nodeID, exact, ok bool) {
+	if id, ok = s.find(itsOwn, string(qname)); ok {
+		if qtype != dns.TypeDS || s.zones[s.nodes[id].zone].Origin != qname {
+			return id, true, true
 		}
-		rest = rest.Parent()
+		above, ok := s.enclosing(qname.Parent())
+		if !ok {
+			return id, true, true
+		}
+		zone := s.nodes[above].zone
+		if cut, ok := s.find(zone, string(qname)); ok {
+			return cut, true, true
+		}
+		return above, false, true
 	}
-	return at, found
+	id, ok = s.enclosing(qname.Parent())
+	return id, false, ok
 }
 
-// closest returns the node of a name, or of its closest encloser.
-func (s *Set) closest(zone ZoneID, qname Name) (id nodeID, exact bool) {
-	rest := qname
-	for labels := qname.Labels(); labels > s.deepest; labels-- {
-		rest = rest.Parent()
+// enclosing returns the deepest node at or above a name.
+func (s *Set) enclosing(name Name) (id nodeID, ok bool) {
+	if len(name) < s.least {
+		return 0, false
 	}
-	for {
-		if id, ok := s.find(zone, string(rest)); ok {
-			return id, len(rest) == len(qname)
+	for labels := name.Labels(); labels > s.deepest; labels-- {
+		name = name.Parent()
+	}
+	for ; len(name) >= s.least; name = name.Parent() {
+		if id, ok = s.find(itsOwn, string(name)); ok {
+			return id, true
 		}
-		rest = rest.Parent()
 	}
+	return 0, false
 }
 
 // occluder returns the topmost zone cut or DNAME that takes a question away from the node found for it,

@@ -313,3 +313,47 @@ func BenchmarkLookup(b *testing.B) {
 		})
 	}
 }
+
+// Beside other zones, a question gets what the deepest zone that holds its name has by itself; a DS at an
+// origin gets what the zone above has.
+func TestLookupAmongZones(t *testing.T) {
+	origins := []string{"test.", "a.test.", "b.a.test.", "c.b.a.test."}
+	rapid.Check(t, func(rt *rapid.T) {
+		var all []*zones.Source
+		alone := map[string]*zones.Set{}
+		for _, origin := range origins {
+			if !rapid.Bool().Draw(rt, origin) {
+				continue
+			}
+			text := "$TTL 60\n@ SOA ns admin 1 2 3 4 5\n@ NS ns.other.\n"
+			for range rapid.IntRange(0, 6).Draw(rt, "records") {
+				owner := rapid.SampledFrom([]string{"a", "b.a", "c.b.a", "x", "*", "*.b", "x.b", "b", "c.b", "x.c.b", "c"}).Draw(rt, "owner")
+				text += owner + rapid.SampledFrom([]string{" A 192.0.2.1\n", " NS ns.other.\n", " TXT x\n", " DS 1 8 2 00\n"}).Draw(rt, "record")
+			}
+			src := zonetest.Master(t, origin, text)
+			alone[origin] = zonetest.Compile(t, src)
+			all = append(all, src)
+		}
+		set := zonetest.Compile(t, all...)
+		for range 20 {
+			qname := strings.Join(rapid.SliceOfN(rapid.SampledFrom([]string{"a.", "b.", "c.", "x.", "*."}), 0, 4).Draw(rt, "labels"), "") +
+				rapid.SampledFrom(origins).Draw(rt, "below")
+			qtype := rapid.SampledFrom([]uint16{dns.TypeA, dns.TypeDS, dns.TypeNS}).Draw(rt, "type")
+			from, found := "", false
+			for above := qname; above != ""; _, above, _ = strings.Cut(above, ".") {
+				if alone[above] != nil && (!found || from == qname && qtype == dns.TypeDS) {
+					from, found = above, true
+				}
+			}
+			var want zones.Outcome
+			if found {
+				want = alone[from].Lookup(zonetest.Name(t, qname), qtype)
+			}
+			got := set.Lookup(zonetest.Name(t, qname), qtype)
+			if got.Kind != want.Kind || got.Owner != want.Owner || got.Wildcard != want.Wildcard ||
+				found && set.Zone(got.Zone).Origin.String() != from {
+				rt.Fatalf("%s %d: got %v from %v, want %v from %s", qname, qtype, got.Kind, got, want.Kind, from)
+			}
+		}
+	})
+}

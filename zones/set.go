@@ -11,9 +11,9 @@ type Set struct {
 	store
 	zones    []Zone
 	byOrigin map[Name]ZoneID
-	// Labels of the origins with the fewest and the most, and of the longest owner: no lookup tries
-	// a suffix outside of these.
-	fewest, most, deepest int
+	// Bytes of the shortest origin and labels of the deepest owner: no lookup tries a suffix outside of
+	// these.
+	least, deepest int
 
 	pools    []PoolRef
 	byPool   map[poolKey]PoolID

@@ -11,12 +11,18 @@ import (
 // compiled.
 type store struct {
 	seed  maphash.Seed
-	table []uint32 // open addressing, a power of two: index of the node + 1, 0 is free
-	names string   // owner names, canonical
+	table []slot // open addressing, a power of two
+	names string // owner names, canonical
 	nodes []node
 	sets  []rrset // those of one node follow each other, by type
 	rdata []byte  // each rdata after its length in two bytes
 }
+
+// A slot of the table is the upper half of a name's hash, and below it the node + 1; 0 is free. A name that
+// is not the one looked for is told apart without a look at its node.
+type slot uint64
+
+const slotNode = 1<<32 - 1
 
 // A nodeID is the place of a node in its store.
 type nodeID uint32
@@ -40,6 +46,7 @@ const (
 	hasWildcard                       // has a child "*"
 	isPooled                          // its first RRset is a Dynamic
 	pooledCNAME                       // a rule of the Dynamic leads to a pool of names
+	isForeign                         // the name belongs to a deeper zone of the Set
 )
 
 // An rrset is one type of one node. Type 0 stands for a Dynamic, whose id is in rdata.
@@ -58,9 +65,10 @@ func (s *store) name(id nodeID) Name {
 	return Name(s.names[n.name : n.name+uint32(n.size)])
 }
 
-func (s *store) hash(zone ZoneID, name string) uint64 {
-	return maphash.String(s.seed, name) ^ uint64(zone)*0x9e3779b97f4a7c15
-}
+func (s *store) hash(name string) uint64 { return maphash.String(s.seed, name) }
+
+// itsOwn stands for the zone that a name belongs to, the deepest that holds it.
+const itsOwn = ^ZoneID(0)
 
 // find returns the node of a name in a zone. It does not keep name, so that callers may look up what
 // stands in a buffer without allocating.
@@ -68,23 +76,29 @@ func (s *store) find(zone ZoneID, name string) (nodeID, bool) {
 	if len(s.table) == 0 {
 		return 0, false
 	}
+	h := s.hash(name)
 	mask := uint64(len(s.table) - 1)
-	for i := s.hash(zone, name) & mask; ; i = (i + 1) & mask {
-		slot := s.table[i]
-		if slot == 0 {
+	for i := h & mask; ; i = (i + 1) & mask {
+		at := s.table[i]
+		if at == 0 {
 			return 0, false
 		}
-		n := &s.nodes[slot-1]
-		if n.zone == zone && int(n.size) == len(name) && s.names[n.name:n.name+uint32(n.size)] == name {
-			return nodeID(slot - 1), true
+		if uint64(at)>>32 != h>>32 {
+			continue
+		}
+		id := nodeID(at&slotNode) - 1
+		n := &s.nodes[id]
+		if n.zone != zone && (zone != itsOwn || n.flags&isForeign != 0) {
+			continue
+		}
+		if int(n.size) == len(name) && s.names[n.name:n.name+uint32(n.size)] == name {
+			return id, true
 		}
 	}
 }
 
-// findBytes is find for a name in a buffer.
-func (s *store) findBytes(zone ZoneID, name []byte) (nodeID, bool) {
-	return s.find(zone, unsafe.String(unsafe.SliceData(name), len(name)))
-}
+// text is a view of a name in a buffer, to look it up.
+func text(name []byte) string { return unsafe.String(unsafe.SliceData(name), len(name)) }
 
 // set returns the RRset of a type at a node, 0 if it has none.
 func (s *store) set(id nodeID, qtype uint16) RRsetID {
