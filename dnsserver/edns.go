@@ -2,22 +2,17 @@ package dnsserver
 
 import (
 	"encoding/hex"
-	"net/netip"
 	"time"
 
 	"github.com/miekg/dns"
+
+	"vitalns/dnsserver/edge"
 )
 
-// edns is what the OPT record of a query asks for, and what that of the response will say (RFC 6891).
+// edns is what the OPT record of the response will say besides what that of the query asked for.
 type edns struct {
-	present bool
-	size    uint16 // what the client can take
-	do      bool
-	nsid    bool
-	alive   bool // asks how long a TCP connection may idle
-	subnet  *dns.EDNS0_SUBNET
-	scope   int // leading bits of the subnet that the answer depended on
-	notes   []*dns.EDNS0_EDE
+	scope int // leading bits of the client subnet that the answer depended on
+	notes []*dns.EDNS0_EDE
 }
 
 // maxNotes bounds the extended errors of one response.
@@ -25,64 +20,6 @@ const maxNotes = 3
 
 // maxNSID bounds the node's name in a response.
 const maxNSID = 128
-
-// read takes in the OPT record of a query. It returns the response code that the record alone causes.
-func (e *edns) read(m *dns.Msg) int {
-	var opt *dns.OPT
-	for _, rr := range m.Extra {
-		o, ok := rr.(*dns.OPT)
-		if !ok {
-			continue
-		}
-		if opt != nil || o.Hdr.Name != "." {
-			e.present = true
-			return dns.RcodeFormatError // RFC 6891 §6.1.1
-		}
-		opt = o
-	}
-	if opt == nil {
-		return dns.RcodeSuccess
-	}
-	e.present, e.size, e.do = true, opt.UDPSize(), opt.Do()
-	if opt.Version() != 0 {
-		return dns.RcodeBadVers
-	}
-	for _, o := range opt.Option {
-		switch o := o.(type) {
-		case *dns.EDNS0_NSID:
-			e.nsid = true
-		case *dns.EDNS0_TCP_KEEPALIVE:
-			e.alive = true
-		case *dns.EDNS0_SUBNET:
-			if _, ok := subnetPrefix(o); !ok {
-				return dns.RcodeFormatError // RFC 7871 §7.1.1
-			}
-			e.subnet = o
-		}
-	}
-	return dns.RcodeSuccess
-}
-
-// subnetPrefix returns the prefix a client subnet option names, and whether the option is well formed.
-// Family 0 with length 0 asks that no subnet be used: the zero prefix.
-func subnetPrefix(o *dns.EDNS0_SUBNET) (netip.Prefix, bool) {
-	if o.SourceScope != 0 {
-		return netip.Prefix{}, false
-	}
-	if o.Family == 0 {
-		return netip.Prefix{}, o.SourceNetmask == 0
-	}
-	addr, ok := netip.AddrFromSlice(o.Address)
-	if !ok {
-		return netip.Prefix{}, false
-	}
-	addr = addr.Unmap()
-	if addr.Is4() != (o.Family == 1) {
-		return netip.Prefix{}, false
-	}
-	p := netip.PrefixFrom(addr, int(o.SourceNetmask))
-	return p, p.IsValid() && p.Masked() == p
-}
 
 // explain adds an extended error (RFC 8914). One text is sent once.
 func (e *edns) explain(code uint16, text string) {
@@ -98,31 +35,39 @@ func (e *edns) explain(code uint16, text string) {
 	}
 }
 
-// write adds the OPT record of the response, if the query had one.
-func (e *edns) write(q *Query, m *dns.Msg) {
-	if !e.present {
+// writeEDNS adds the OPT record of the response, if the query had one (RFC 6891 §6.1.1).
+func (r *responder) writeEDNS() {
+	q := r.Msg
+	if !q.EDNS {
 		return
 	}
 	opt := &dns.OPT{Hdr: dns.RR_Header{Name: ".", Rrtype: dns.TypeOPT}}
-	opt.SetUDPSize(q.udpSize())
-	opt.SetDo(e.do)
-	if e.nsid && q.NSID != "" {
-		nsid := hex.EncodeToString([]byte(q.NSID[:min(len(q.NSID), maxNSID)]))
+	opt.SetUDPSize(r.udpSize())
+	opt.SetDo(q.DO)
+	if q.NSID && r.NSID != "" {
+		nsid := hex.EncodeToString([]byte(r.NSID[:min(len(r.NSID), maxNSID)]))
 		opt.Option = append(opt.Option, &dns.EDNS0_NSID{Code: dns.EDNS0NSID, Nsid: nsid})
 	}
-	if e.subnet != nil && m.Rcode != dns.RcodeFormatError {
-		echo := *e.subnet
-		echo.SourceScope = uint8(e.scope)
-		opt.Option = append(opt.Option, &echo)
+	if q.Subnet.Present && r.msg.Rcode != dns.RcodeFormatError {
+		opt.Option = append(opt.Option, subnetOption(q.Subnet, r.edns.scope))
 	}
-	if e.alive && q.Via.stream() && q.Keepalive > 0 {
-		units := uint16(q.Keepalive / (100 * time.Millisecond))
+	if q.Keepalive && r.Via.stream() && r.Keepalive > 0 {
+		units := uint16(r.Keepalive / (100 * time.Millisecond))
 		opt.Option = append(opt.Option, &dns.EDNS0_TCP_KEEPALIVE{Code: dns.EDNS0TCPKEEPALIVE, Timeout: units})
 	}
-	for _, n := range e.notes {
+	for _, n := range r.edns.notes {
 		opt.Option = append(opt.Option, n)
 	}
-	m.Extra = append(m.Extra, opt)
+	r.msg.Extra = append(r.msg.Extra, opt)
+}
+
+// subnetOption returns the client subnet of a query with a scope, as a response has it (RFC 7871 §7.2.1).
+func subnetOption(s edge.Subnet, scope int) dns.EDNS0 {
+	o := &dns.EDNS0_SUBNET{Code: dns.EDNS0SUBNET, Family: s.Family, SourceScope: uint8(scope)}
+	if s.Family != 0 {
+		o.SourceNetmask, o.Address = uint8(s.Prefix.Bits()), s.Prefix.Addr().AsSlice()
+	}
+	return o
 }
 
 // udpSize is the most this node sends over UDP.

@@ -11,10 +11,10 @@ func (r *responder) limit() int {
 	switch {
 	case r.Via.stream():
 		return dns.MaxMsgSize - 1
-	case !r.edns.present:
+	case !r.Msg.EDNS:
 		return dns.MinMsgSize
 	}
-	return int(min(max(r.edns.size, dns.MinMsgSize), r.udpSize()))
+	return int(min(max(r.Msg.Size, dns.MinMsgSize), r.udpSize()))
 }
 
 // fit leaves out what the client has no room for: first additional records that are a courtesy, whole
@@ -26,7 +26,7 @@ func (r *responder) fit() {
 		return
 	}
 	var opt []dns.RR
-	if r.edns.present {
+	if r.Msg.EDNS {
 		last := len(r.msg.Extra) - 1
 		opt, r.msg.Extra = r.msg.Extra[last:], r.msg.Extra[:last]
 	}
@@ -44,7 +44,7 @@ func (r *responder) fit() {
 			extra = extra[:len(extra)-1]
 		}
 	}
-	if r.edns.present {
+	if r.Msg.EDNS {
 		o := opt[0].(*dns.OPT)
 		o.Option = slices.DeleteFunc(o.Option, func(o dns.EDNS0) bool { return o.Option() == dns.EDNS0EDE })
 		if r.msg.Len() <= limit {

@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"vitalns/dnsserver/edge"
 )
 
 // A packet is a query as it arrived.
@@ -20,7 +22,7 @@ type packet struct {
 // counted and logged; those after it are answered as ever.
 func (s *Server) handle(p packet) (out []byte) {
 	start := time.Now()
-	var query *dns.Msg
+	query := new(edge.Query)
 	defer func() {
 		if cause := recover(); cause != nil {
 			s.stats.panics.Add(1)
@@ -28,20 +30,17 @@ func (s *Server) handle(p packet) (out []byte) {
 			out = s.fail(p, query, start)
 		}
 	}()
-	query, v := decode(p.wire)
-	if v == dropShort || v == dropResponse {
-		s.stats.drop(v)
+	verdict := edge.Read(p.wire, query)
+	if verdict < edge.Malformed {
+		s.stats.drop(verdict)
 		return nil
 	}
-	reply, tr := formatError(query), trace{}
-	if v == wellFormed {
-		table := s.cfg.Table()
-		reply, tr = respond(table, Query{
-			Msg: query, Client: p.client, Via: p.via, Keepalive: p.keepalive, Draw: s.draw(),
-			UDPSize: s.cfg.UDPSize, NSID: s.cfg.NSID, Version: s.cfg.Version, Explain: s.cfg.Explain,
-		})
-		s.stats.countTargets(table.Set(), tr.drawn)
-	}
+	table := s.cfg.Table()
+	reply, tr := respond(table, Query{
+		Msg: query, Verdict: verdict, Client: p.client, Via: p.via, Keepalive: p.keepalive, Draw: s.draw(),
+		UDPSize: s.cfg.UDPSize, NSID: s.cfg.NSID, Version: s.cfg.Version, Explain: s.cfg.Explain,
+	})
+	s.stats.countTargets(table.Set(), tr.drawn)
 	out, err := reply.Pack()
 	if err != nil {
 		s.logger.Error("pack response", "error", err)
@@ -52,10 +51,7 @@ func (s *Server) handle(p packet) (out []byte) {
 }
 
 // fail answers a query that could not be answered; nil where not even its question can be written.
-func (s *Server) fail(p packet, query *dns.Msg, start time.Time) []byte {
-	if query == nil {
-		return nil
-	}
+func (s *Server) fail(p packet, query *edge.Query, start time.Time) []byte {
 	reply := newReply(query)
 	reply.Rcode = dns.RcodeServerFailure
 	out, err := reply.Pack()

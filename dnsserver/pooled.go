@@ -67,14 +67,13 @@ func (r *responder) route(d zones.DynamicID) zones.PoolID {
 
 // useSubnet reports whether the client subnet stands for the client (RFC 7871).
 func (r *responder) useSubnet(d zones.DynamicID) bool {
-	return r.edns.subnet != nil && r.edns.subnet.Family != 0 && r.set.ECS(d)
+	return r.Msg.Subnet.Family != 0 && r.set.ECS(d)
 }
 
 // client is the prefix that the hash policy looks at, and what an address in a rule is compared with.
 func (r *responder) client(d zones.DynamicID) netip.Prefix {
 	if r.useSubnet(d) {
-		p, _ := subnetPrefix(r.edns.subnet)
-		return p
+		return r.Msg.Subnet.Prefix
 	}
 	addr := r.Client.Unmap()
 	return netip.PrefixFrom(addr, addr.BitLen())

@@ -6,6 +6,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"vitalns/dnsserver/edge"
 	"vitalns/zones"
 )
 
@@ -15,9 +16,10 @@ const DefaultUDPSize = 1232
 
 // A Query is a message and all that its response depends on besides the table.
 type Query struct {
-	Msg    *dns.Msg
-	Client netip.Addr // where it came from
-	Via    Transport
+	Msg     *edge.Query
+	Verdict edge.Verdict // of the message: one that is not OK is dropped, or answered with FORMERR
+	Client  netip.Addr   // where it came from
+	Via     Transport
 	// Keepalive is how long a connection may idle; a client that asks is told (RFC 7828).
 	Keepalive time.Duration
 	Draw      uint64 // random: rotation and weighted choice follow it
@@ -71,48 +73,44 @@ type responder struct {
 }
 
 func respond(t *zones.Table, q Query) (*dns.Msg, trace) {
-	if q.Msg.Response {
+	if q.Verdict < edge.Malformed {
 		return nil, trace{}
 	}
 	r := responder{Query: q, table: t, set: t.Set(), msg: newReply(q.Msg)}
-	r.msg.Rcode = r.edns.read(q.Msg)
-	r.trace.ecs = r.edns.subnet != nil
-	if r.msg.Rcode == dns.RcodeSuccess {
-		r.msg.Rcode = r.question()
-	}
+	r.trace.ecs = q.Msg.Subnet.Present
+	r.msg.Rcode = r.question()
 	if r.msg.Rcode != dns.RcodeSuccess && r.msg.Rcode != dns.RcodeNameError && r.msg.Rcode != dns.RcodeYXDomain {
 		r.msg.Authoritative = false
 		r.msg.Answer, r.msg.Ns, r.msg.Extra = nil, nil, nil
 		r.trace.source, r.trace.drawn = fromError, zones.Drawn{}
 	}
 	r.additional()
-	r.edns.write(&r.Query, r.msg)
+	r.writeEDNS()
 	r.fit()
+	r.writeTSIG()
 	return r.msg, r.trace
 }
 
-// newReply returns an empty response to a query: id, opcode, RD, CD and the question, spelt as it came.
-func newReply(query *dns.Msg) *dns.Msg {
-	m := new(dns.Msg).SetReply(query)
-	m.Compress = true
-	return m
-}
-
-// question checks the rest of the message and answers its question. It returns the response code.
+// question looks at the message as a whole and answers its question. It returns the response code.
 func (r *responder) question() int {
 	m := r.Msg
-	if m.Opcode != dns.OpcodeQuery {
+	switch {
+	case r.Verdict == edge.Malformed:
+		return dns.RcodeFormatError
+	case m.Version != 0:
+		return dns.RcodeBadVers // RFC 6891 §6.1.3
+	case m.Opcode != dns.OpcodeQuery:
 		return dns.RcodeNotImplemented
-	}
-	// RFC 9619: exactly one question. An authority section comes with IXFR alone (RFC 1995 §3).
-	if len(m.Question) != 1 || len(m.Answer) > 0 || len(m.Ns) > 0 && m.Question[0].Qtype != dns.TypeIXFR {
+	case m.TSIG != 0:
+		return dns.RcodeNotAuth // no key is known here (RFC 8945 §5.2.1)
+	case m.Name == nil:
 		return dns.RcodeFormatError
 	}
-	q := m.Question[0]
-	qname, err := zones.ParseName(q.Name)
+	qname, _, err := zones.NameFromWire(m.Name)
 	if err != nil {
 		return dns.RcodeFormatError
 	}
+	q := r.msg.Question[0]
 	switch q.Qclass {
 	case dns.ClassINET:
 	case dns.ClassCHAOS:

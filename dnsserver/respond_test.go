@@ -123,12 +123,24 @@ func typeOf(s string) uint16 {
 // parseQuery reads a line of a golden file: NAME TYPE [CLASS] and flags.
 func parseQuery(t testing.TB, line string) dnsserver.Query {
 	t.Helper()
+	m, rest := parseMessage(t, line)
+	q, err := dnsserver.NewQuery(m)
+	if err != nil {
+		t.Fatalf("%s: %v", line, err)
+	}
+	rest.Msg, rest.Verdict = q.Msg, q.Verdict
+	return rest
+}
+
+// parseMessage is parseQuery before the message is packed.
+func parseMessage(t testing.TB, line string) (*dns.Msg, dnsserver.Query) {
+	t.Helper()
 	f := strings.Fields(line)
 	m := new(dns.Msg)
 	m.Id = 4711
 	m.Question = []dns.Question{{Name: f[0], Qtype: typeOf(f[1]), Qclass: dns.ClassINET}}
 	q := dnsserver.Query{
-		Msg: m, Client: netip.MustParseAddr("192.0.2.200"), NSID: "ns1", Version: "vitalns 0",
+		Client: netip.MustParseAddr("192.0.2.200"), NSID: "ns1", Version: "vitalns 0",
 		Explain: func(n zones.Name) string { return "explanation of " + n.String() + ` with "quotes" and \ in it` },
 	}
 	opt := &dns.OPT{Hdr: dns.RR_Header{Name: ".", Rrtype: dns.TypeOPT}}
@@ -181,13 +193,18 @@ func parseQuery(t testing.TB, line string) dnsserver.Query {
 			m.Question = append(m.Question, m.Question[0])
 		case "answer":
 			m.Answer = []dns.RR{&dns.NS{Hdr: dns.RR_Header{Name: ".", Rrtype: dns.TypeNS, Class: 1}, Ns: "."}}
+		case "tsig":
+			m.Extra = append(m.Extra, &dns.TSIG{
+				Hdr:       dns.RR_Header{Name: "Key.test.", Rrtype: dns.TypeTSIG, Class: dns.ClassANY},
+				Algorithm: dns.HmacSHA256, TimeSigned: 1e9, Fudge: 300, MACSize: 4, MAC: "01020304", OrigId: 4711,
+			})
 		case "response":
 			m.Response = true
 		default:
 			t.Fatalf("%s: unknown word %q", line, word)
 		}
 	}
-	return q
+	return m, q
 }
 
 // draw prints a response: code and flags, then a line for each record.
@@ -219,6 +236,9 @@ func draw(m *dns.Msg) string {
 	}{{"answer", m.Answer}, {"authority", m.Ns}, {"additional", m.Extra}} {
 		for _, rr := range section.rrs {
 			text := strings.ReplaceAll(rr.String(), "\t", " ")
+			if sig, ok := rr.(*dns.TSIG); ok {
+				text = fmt.Sprintf("TSIG %s %s time %d mac %d error %d", sig.Hdr.Name, sig.Algorithm, sig.TimeSigned, sig.MACSize, sig.Error)
+			}
 			if o, ok := rr.(*dns.OPT); ok {
 				text = fmt.Sprintf("OPT version %d size %d do %v", o.Version(), o.UDPSize(), o.Do())
 				for _, opt := range o.Option {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"vitalns/dnsserver/edge"
 	"vitalns/zones"
 )
 
@@ -152,8 +153,8 @@ func (h *histogram) snapshot(bounds []float64, unit float64) Histogram {
 	return out
 }
 
-func (s *stats) drop(v verdict) {
-	if v == dropShort {
+func (s *stats) drop(v edge.Verdict) {
+	if v == edge.Short {
 		s.short.Add(1)
 	} else {
 		s.response.Add(1)
@@ -161,14 +162,14 @@ func (s *stats) drop(v verdict) {
 }
 
 // count counts one response.
-func (s *stats) count(p packet, query, reply *dns.Msg, tr trace, size int, took time.Duration) {
+func (s *stats) count(p packet, query *edge.Query, reply *dns.Msg, tr trace, size int, took time.Duration) {
 	family := 1
 	if p.client.Is4() {
 		family = 0
 	}
 	qtype := len(qtypes)
-	if len(query.Question) > 0 {
-		qtype = place(qtypes[:], query.Question[0].Qtype)
+	if query.Name != nil {
+		qtype = place(qtypes[:], query.Type)
 	}
 	z := s.zone(tr.zone)
 	z.requests[p.via][family][qtype].Add(1)

@@ -53,9 +53,9 @@ func compare(t *testing.T, other server, origin, zone string, names []string, ty
 				t.Fatalf("%s %s: %v", qname, dns.Type(qtype), err)
 			}
 			asked++
-			ours := dnsserver.Respond(table, dnsserver.Query{Msg: query, Via: dnsserver.TCP})
+			ours := overTCP(t, table, query)
 			want, got := normal(theirs), normal(ours)
-			if got != want && !accepted(table, other.name, ours, theirs) {
+			if got != want && !accepted(t, table, other.name, ours, theirs) {
 				if failed++; failed <= 10 {
 					t.Errorf("%s %s\nours:\n%s\n%s:\n%s", qname, dns.Type(qtype), got, other.name, want)
 				}
@@ -63,6 +63,17 @@ func compare(t *testing.T, other server, origin, zone string, names []string, ty
 		}
 	}
 	t.Logf("%d questions, %d answered otherwise", asked, failed)
+}
+
+// overTCP is what we answer over TCP.
+func overTCP(t *testing.T, table *zones.Table, query *dns.Msg) *dns.Msg {
+	t.Helper()
+	q, err := dnsserver.NewQuery(query)
+	if err != nil {
+		t.Fatal(err)
+	}
+	q.Via = dnsserver.TCP
+	return dnsserver.Respond(table, q)
 }
 
 var questionTypes = []uint16{
@@ -120,7 +131,7 @@ func normal(m *dns.Msg) string {
 
 // accepted says where another server answers otherwise and both are right: additional records are a
 // courtesy.
-func accepted(table *zones.Table, server string, ours, theirs *dns.Msg) bool {
+func accepted(t *testing.T, table *zones.Table, server string, ours, theirs *dns.Msg) bool {
 	bare := func(m *dns.Msg) string {
 		m = m.Copy()
 		m.Extra = nil
@@ -139,7 +150,7 @@ func accepted(table *zones.Table, server string, ours, theirs *dns.Msg) bool {
 			continue
 		}
 		query := new(dns.Msg).SetQuestion(rr.Header().Name, rr.Header().Rrtype)
-		if m := dnsserver.Respond(table, dnsserver.Query{Msg: query, Via: dnsserver.TCP}); m.Authoritative {
+		if m := overTCP(t, table, query); m.Authoritative {
 			return false
 		}
 	}

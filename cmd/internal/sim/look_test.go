@@ -23,9 +23,12 @@ func (c *cluster) sleep(d time.Duration) { time.Sleep(d) }
 
 // answer is what the node says for NAME TYPE: its addresses or names, sorted, or the rcode, or NODATA.
 func (m *machine) answer(name string, qtype uint16) string {
-	q := new(dns.Msg)
-	q.SetQuestion(name, qtype)
-	r := dnsserver.Respond(m.life.Table(), dnsserver.Query{Msg: q, Client: netip.MustParseAddr("192.0.2.200"), Via: dnsserver.TCP})
+	q, err := dnsserver.NewQuery(new(dns.Msg).SetQuestion(name, qtype))
+	if err != nil {
+		panic(err)
+	}
+	q.Client, q.Via = netip.MustParseAddr("192.0.2.200"), dnsserver.TCP
+	r := dnsserver.Respond(m.life.Table(), q)
 	if r.Rcode != dns.RcodeSuccess {
 		return dns.RcodeToString[r.Rcode]
 	}
