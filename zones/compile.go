@@ -170,24 +170,23 @@ func (c *compiler) dynamic(zone ZoneID, d *Dynamic) error {
 	}
 	c.nodes[n].flags |= isPooled
 	c.pend = append(c.pend, pending{node: n, typ: 0, zone: zone, dynamic: DynamicID(len(c.dynamics))})
-	if len(d.Rules) == 0 || len(d.Rules) > math.MaxUint16 || len(d.Rules[len(d.Rules)-1].Subnets) > 0 {
-		return fmt.Errorf("zones: internal error: the rules of %s do not end in one for everyone", d.Owner)
+	made, err := c.besideRules(zone, d)
+	if err != nil {
+		return err
 	}
-	c.dynamics = append(c.dynamics, dynamic{rules: uint32(len(c.rules)), count: uint16(len(d.Rules)), ecs: d.ECS})
 	for _, r := range d.Rules {
 		pool, ok := c.byPool[poolKey{c.zones[zone].Origin, r.Pool}]
 		if !ok {
 			return fmt.Errorf("zones: internal error: %s leads to pool %q, which does not exist", d.Owner, r.Pool)
 		}
-		if c.pools[pool].Names {
-			c.nodes[n].flags |= pooledCNAME
-		}
+		made.names = made.names || c.pools[pool].Names
 		ranges := compileRanges(r.Subnets)
 		c.rules = append(c.rules, rule{
 			pool: pool, ranges: uint32(len(c.ranges)), count: uint32(len(ranges)), all: len(r.Subnets) == 0,
 		})
 		c.ranges = append(c.ranges, ranges...)
 	}
+	c.dynamics = append(c.dynamics, made)
 	return nil
 }
 

@@ -13,6 +13,8 @@ const (
 	Redirect                     // RRset is the DNAME of Owner, above the question (RFC 6672)
 	Referral                     // RRset is the NS of the zone cut Owner
 	Pooled                       // Dynamic answers; where its pool does not, RRset does
+	Followed                     // Dynamic is an ALIAS (Table.Follow); where it has no answer to ANY, RRset does
+	Hosted                       // Hosts has MX or SRV records whose hosts pools choose (Table.List)
 	NoSuchType                   // NODATA
 	NoSuchName                   // NXDOMAIN
 )
@@ -20,7 +22,7 @@ const (
 // String returns the kind in the words of RFC 9499.
 func (k OutcomeKind) String() string {
 	return [...]string{
-		"not authoritative", "positive", "SOA", "CNAME", "DNAME", "referral", "pool", "NODATA", "NXDOMAIN",
+		"not authoritative", "positive", "SOA", "CNAME", "DNAME", "referral", "pool", "ALIAS", "pools of hosts", "NODATA", "NXDOMAIN",
 	}[k]
 }
 
@@ -32,6 +34,7 @@ type Outcome struct {
 	Wildcard bool // Owner is a wildcard that stands for the question's name (RFC 4592)
 	RRset    RRsetID
 	Dynamic  DynamicID
+	Hosts    HostsID
 }
 
 // Lookup finds what answers a question: the algorithm of RFC 1034 §4.3.2 with RFC 4592 and 6672, one
@@ -139,8 +142,7 @@ func (s *Set) answer(zone ZoneID, id nodeID, qtype uint16) Outcome {
 	switch {
 	case qtype == dns.TypeSOA && out.Owner == s.zones[zone].Origin:
 		out.Kind = ApexSOA
-	case n.flags&isPooled != 0 && (n.flags&pooledCNAME != 0 || isAddress(qtype) || qtype == dns.TypeANY):
-		out.Kind, out.Dynamic = Pooled, DynamicID(s.sets[n.sets].rdata)
+	case n.flags&isPooled != 0 && s.claims(DynamicID(s.sets[n.sets].rdata), qtype, &out):
 	case out.RRset != 0:
 		out.Kind = Positive
 	default:

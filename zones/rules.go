@@ -12,7 +12,11 @@ import (
 type dynamic struct {
 	rules uint32 // place of the first
 	count uint16
+	hosts uint16 // how many of Set.hosts are the owner's
+	first uint32 // place of the first of those
+	alias uint32 // place in Set.aliases, plus 1; 0: none
 	ecs   bool
+	names bool // a rule leads to a pool of names
 }
 
 // A rule is a compiled Rule: its subnets are disjoint ranges in ascending order.

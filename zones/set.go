@@ -20,6 +20,8 @@ type Set struct {
 	dynamics []dynamic
 	rules    []rule
 	ranges   []addrRange
+	aliases  []aliasing
+	hosts    []hosts
 	plans    plans
 }
 

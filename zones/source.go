@@ -39,11 +39,31 @@ type RRset struct {
 	Rdata [][]byte
 }
 
-// A Dynamic is an owner whose addresses, or whose CNAME, come from pools.
+// A Dynamic is an owner of which not all is static: its addresses, or its CNAME, come from pools, or its
+// addresses from an ALIAS, or hosts of its MX and SRV records from pools.
 type Dynamic struct {
 	Owner Name
-	Rules []Rule // the first that matches wins; the last matches everything
-	ECS   bool   // rules look at the client subnet (RFC 7871) where the query has one
+	Rules []Rule // the first that matches wins; the last matches everything; none: no pool at the owner itself
+	ECS   bool   // pools and rules look at the client subnet (RFC 7871) where the query has one
+	// Alias is a name of the Set whose addresses at the time are the owner's, instead of Rules; "" none.
+	Alias Name
+	TTL   uint32 // the most that answers by Alias have
+	Hosts []Hosts
+}
+
+// Hosts are the records of type MX or SRV of an owner, of which pools of names choose some.
+type Hosts struct {
+	Type  uint16
+	TTL   uint32   // the most that the answer has where there are fixed ones
+	Fixed [][]byte // rdata of those written out; they are always served
+	Pools []HostPool
+}
+
+// A HostPool makes a record of each name that a pool serves.
+type HostPool struct {
+	Pool     string
+	Priority uint16 // or the preference of an MX
+	Port     uint16 // of an SRV; its weight is the target's
 }
 
 // A Rule sends clients to a pool. No Subnets: it matches everyone.

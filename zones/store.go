@@ -45,7 +45,6 @@ const (
 	isOccluded                        // below a cut or a DNAME: reached only as glue
 	hasWildcard                       // has a child "*"
 	isPooled                          // its first RRset is a Dynamic
-	pooledCNAME                       // a rule of the Dynamic leads to a pool of names
 	isForeign                         // the name belongs to a deeper zone of the Set
 )
 
