@@ -1,0 +1,212 @@
+package hostile
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+	"golang.org/x/sync/errgroup"
+
+	"vitalns/test/live"
+)
+
+// seed of everything random; VITALNS_SEED sets another one.
+func seed(t *testing.T) uint64 {
+	n := rand.Uint64()
+	if s := os.Getenv("VITALNS_SEED"); s != "" {
+		if _, err := fmt.Sscan(s, &n); err != nil {
+			t.Fatal(err)
+		}
+	}
+	t.Logf("VITALNS_SEED=%d", n)
+	return n
+}
+
+// A node that was sent garbage, over UDP and TCP, answers as before; it has the memory and the goroutines
+// that it had, counted no panic, and said next to nothing. Its metrics show that it read what was sent.
+func TestGarbage(t *testing.T) {
+	n := serve(t)
+	seed, seeds, asked := seed(t), queries(t), questions(t)
+	messages, streams := share(1_000_000, 40_000), share(50_000, 2_000)
+
+	// What a node needs for so much traffic it keeps; so the measure is taken after ordinary traffic.
+	before := ask(t, n, asked)
+	flood(t, n, share(200_000, 20_000), func(worker int) func() []byte {
+		r := rand.New(rand.NewPCG(seed, uint64(worker)))
+		return func() []byte { return slices.Clone(seeds[r.IntN(len(seeds))]) }
+	})
+	memory, then := rss(t, n), metrics(t, n)
+
+	start := time.Now()
+	got := flood(t, n, messages, func(worker int) func() []byte {
+		m := &mutator{rand.New(rand.NewPCG(seed, 100+uint64(worker))), seeds}
+		return m.next
+	})
+	took, now := time.Since(start), metrics(t, n)
+	read := now.read("udp") - then.read("udp")
+	t.Logf("%d garbage messages and %d fences in %s (%.0f/s): %.0f read, %d answered", got.sent, got.fences, took.Round(time.Millisecond),
+		float64(got.sent)/took.Seconds(), read, got.answered)
+	if want := float64(got.sent + got.fences); read < 0.999*want {
+		t.Errorf("the node read %.0f of %.0f messages", read, want)
+	}
+
+	start = time.Now()
+	pour(t, n, streams, seed, seeds)
+	now = metrics(t, n)
+	t.Logf("%d malformed streams in %s: %.0f queries read in them", streams, time.Since(start).Round(time.Millisecond), now.read("tcp")-then.read("tcp"))
+
+	recovers(t, n, memory, then)
+	sameAnswers(t, before, ask(t, n, asked))
+}
+
+// recovers waits until the node has the connections, the goroutines and the memory that it had.
+func recovers(t *testing.T, n *live.Node, memory int, then sheet) {
+	t.Helper()
+	eventually(t, patience, func() string {
+		now := metrics(t, n)
+		conns, was, is := now.sum("vitalns_dns_tcp_connections"), then.sum("go_goroutines"), now.sum("go_goroutines")
+		if conns > 0 || is > was {
+			return fmt.Sprintf("%.0f connections are open, %.0f goroutines run, %.0f before", conns, is, was)
+		}
+		return ""
+	})
+	now, most := metrics(t, n), memory
+	// The runtime gives memory back in its own time: a collection comes by itself every two minutes.
+	within := memory / share(10, 4)
+	eventually(t, 4*time.Minute, func() string {
+		has := rss(t, n)
+		most = max(most, has)
+		if has > memory+within {
+			return fmt.Sprintf("%s of memory, %s before", mib(has), mib(memory))
+		}
+		return ""
+	})
+	if panics := now.sum("vitalns_panics_total"); panics != 0 {
+		t.Errorf("%.0f panics:\n%s", panics, n.Proc.Output())
+	}
+	const log = 64 << 10
+	said := len(n.Proc.Output())
+	if said > log {
+		t.Errorf("%d bytes of log", said)
+	}
+	t.Logf("memory: %s before, %s at most, %s after; goroutines: %.0f before, %.0f after; %d bytes of log",
+		mib(memory), mib(most), mib(rss(t, n)), then.sum("go_goroutines"), now.sum("go_goroutines"), said)
+}
+
+// A tally counts what was sent over UDP and what came back.
+type tally struct {
+	sent, fences, answered int
+	ids                    map[uint16]int // what was sent with each id, last; from 1
+}
+
+// flood sends messages over UDP from some workers, each with messages of its own, and no faster than they
+// are read: a worker sends a few, and then a fence, a query whose answer it waits for. Whatever is answered
+// must be a response, well formed, and to an id that was sent of late.
+func flood(t *testing.T, n *live.Node, messages int, source func(worker int) func() []byte) (sum tally) {
+	t.Helper()
+	const workers = 4
+	tallies := make([]tally, workers)
+	var g errgroup.Group
+	for w := range workers {
+		next := source(w)
+		g.Go(func() error { return tallies[w].send(n.DNS, messages/workers, next) })
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatalf("%v; the node says:\n%s", err, n.Proc.Output())
+	}
+	for _, one := range tallies {
+		sum.sent += one.sent
+		sum.fences += one.fences
+		sum.answered += one.answered
+	}
+	return sum
+}
+
+func (y *tally) send(addr string, messages int, next func() []byte) error {
+	conn, err := net.Dial("udp", addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	const batch = 24 // what a socket has room for, even if each is as long as can be
+	y.ids = map[uint16]int{}
+	for y.sent < messages {
+		for range min(batch, messages-y.sent) {
+			msg := next()
+			y.sent++
+			if len(msg) >= 2 {
+				y.ids[binary.BigEndian.Uint16(msg)] = y.sent
+			}
+			if _, err := conn.Write(msg); err != nil {
+				return fmt.Errorf("send: %w", err)
+			}
+		}
+		if err := y.fence(conn); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// fence asks one query and reads until its answer is there.
+func (y *tally) fence(conn net.Conn) error {
+	const tries = 20
+	query, err := live.Question(fmt.Sprintf("fence%d.hard.test", y.fences), dns.TypeA)
+	if err != nil {
+		return err
+	}
+	buf := make([]byte, dns.MaxMsgSize)
+	for range tries {
+		if _, err := conn.Write(query); err != nil {
+			return err
+		}
+		y.fences++
+		if err := conn.SetReadDeadline(time.Now().Add(time.Second)); err != nil {
+			return err
+		}
+		for {
+			size, err := conn.Read(buf)
+			if ne := net.Error(nil); errors.As(err, &ne) && ne.Timeout() {
+				break // a fence was lost: the next one
+			}
+			if err != nil {
+				return fmt.Errorf("receive: %w", err)
+			}
+			reply := buf[:size]
+			if size >= len(query) && bytes.Equal(reply[headerSize:len(query)], query[headerSize:]) {
+				return nil // this one, or one that was given up
+			}
+			if err := y.plausible(reply); err != nil {
+				return err
+			}
+			y.answered++
+		}
+	}
+	return fmt.Errorf("no answer to %d fences", tries)
+}
+
+// plausible holds a response to garbage against what any response must be.
+func (y *tally) plausible(reply []byte) error {
+	const late = 4096 // the node answers from several goroutines: some answers are overtaken
+	if len(reply) < headerSize || reply[2]&0x80 == 0 {
+		return fmt.Errorf("%x is no response", reply)
+	}
+	if id := binary.BigEndian.Uint16(reply); y.ids[id] == 0 || y.ids[id] < y.sent-late {
+		return fmt.Errorf("%x: nobody asked with id %d", reply, id)
+	}
+	if len(reply) > 1232 {
+		return fmt.Errorf("%d bytes over UDP", len(reply))
+	}
+	if err := new(dns.Msg).Unpack(reply); err != nil {
+		return fmt.Errorf("%x: %w", reply, err)
+	}
+	return nil
+}

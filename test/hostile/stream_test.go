@@ -1,0 +1,208 @@
+package hostile
+
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+	"golang.org/x/sync/errgroup"
+
+	"vitalns/test/live"
+)
+
+// A script is what a client does with one TCP connection.
+type script struct {
+	chunks  [][]byte
+	trickle bool // a little time passes between chunks
+	end     ending
+	answers int // responses that must come; the rest is up to the node
+}
+
+// An ending is how a client leaves.
+type ending uint8
+
+const (
+	leave  ending = iota // closes, and has read nothing
+	reset                // RST
+	finish               // sends FIN, and reads to the end
+	hold                 // reads until the node closes
+)
+
+// scripts are the ways in which streams are malformed, and two that only look so: they must be answered.
+var scripts = map[string]func(m *mutator) script{
+	"length too long": func(m *mutator) script {
+		msg := m.query()
+		return script{chunks: [][]byte{framedAs(msg, len(msg)+1+m.IntN(65535-len(msg)))}, end: m.ending()}
+	},
+	"length too short": func(m *mutator) script {
+		msg := m.query()
+		return script{chunks: [][]byte{framedAs(msg, m.IntN(len(msg)))}, end: m.ending()}
+	},
+	"empty messages": func(m *mutator) script {
+		return script{chunks: [][]byte{make([]byte, m.IntN(4000))}, end: m.ending()}
+	},
+	"cut": func(m *mutator) script {
+		msg := framed(m.query())
+		return script{chunks: [][]byte{msg[:m.IntN(len(msg))]}, end: m.ending()}
+	},
+	"noise": func(m *mutator) script {
+		return script{chunks: [][]byte{m.bytes(m.IntN(5000))}, end: m.ending()}
+	},
+	"mutated": func(m *mutator) script {
+		var all []byte
+		for range 1 + m.IntN(20) {
+			all = append(all, framed(m.next())...)
+		}
+		return script{chunks: [][]byte{all}, end: m.ending()}
+	},
+	"unread": func(m *mutator) script {
+		var all []byte
+		for range 200 + m.IntN(300) {
+			all = append(all, framed(m.query())...)
+		}
+		return script{chunks: [][]byte{all}, end: leave}
+	},
+	"another protocol": func(m *mutator) script {
+		return script{chunks: [][]byte{[]byte([]string{
+			"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "SSH-2.0-x\r\n", "\r\n\r\n\x00\r\nQUIT\n\x21\x11\x00\x0c",
+		}[m.IntN(4)])}, end: m.ending()}
+	},
+	"split": func(m *mutator) script {
+		msg := framed(m.query())
+		at := m.IntN(len(msg))
+		return script{chunks: [][]byte{msg[:at], msg[at:]}, end: finish, answers: 1}
+	},
+	"trickled": func(m *mutator) script {
+		s := script{trickle: true, end: finish, answers: 1}
+		for msg := framed(m.query()); len(msg) > 0; {
+			n := 1 + m.IntN(min(8, len(msg)))
+			s.chunks, msg = append(s.chunks, msg[:n]), msg[n:]
+		}
+		return s
+	},
+}
+
+// stalled is a script that the node has to end: it waits for the rest of a query.
+func stalled(m *mutator) script {
+	msg := framed(m.query())
+	return script{chunks: [][]byte{msg[:m.IntN(len(msg))]}, end: hold}
+}
+
+func (m *mutator) ending() ending { return []ending{leave, reset, finish}[m.IntN(3)] }
+
+// query is a query as it is; one that is answered over TCP.
+func (m *mutator) query() []byte { return slices.Clone(m.seeds[m.IntN(len(m.seeds))]) }
+
+func framed(msg []byte) []byte { return framedAs(msg, len(msg)) }
+
+func framedAs(msg []byte, size int) []byte {
+	return append(binary.BigEndian.AppendUint16(nil, uint16(size)), msg...)
+}
+
+// pour plays scripts, some dozens at a time, from many addresses: ports of one would run out.
+func pour(t *testing.T, n *live.Node, streams int, seed uint64, seeds [][]byte) {
+	t.Helper()
+	const workers, stalls = 64, 100
+	kinds := slices.Sorted(maps.Keys(scripts))
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
+	defer cancel()
+	var g errgroup.Group
+	for w := range workers {
+		g.Go(func() error {
+			m := &mutator{rand.New(rand.NewPCG(seed, 1000+uint64(w))), seeds}
+			for i := w; i < streams; i += workers {
+				kind := kinds[i%len(kinds)]
+				if err := scripts[kind](m).play(ctx, n.DNS, source(i)); err != nil {
+					return fmt.Errorf("%s: %w", kind, err)
+				}
+			}
+			return nil
+		})
+	}
+	for i := range stalls {
+		g.Go(func() error {
+			m := &mutator{rand.New(rand.NewPCG(seed, 5000+uint64(i))), seeds}
+			if err := stalled(m).play(ctx, n.DNS, source(streams+i)); err != nil {
+				return fmt.Errorf("stalled: %w", err)
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatalf("%v; the node says:\n%s", err, n.Proc.Output())
+	}
+}
+
+// source is the address that a client comes from: one for a few hundred streams.
+func source(i int) net.IP { return net.IPv4(127, 77, byte(i/200>>8), byte(i/200)) }
+
+// play does what the script says. What the node has to do is answer, or close: an error says that it did
+// neither.
+func (s script) play(ctx context.Context, addr string, from net.IP) error {
+	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}
+	conn, err := d.DialContext(ctx, "tcp", addr)
+	if err != nil {
+		return err
+	}
+	c := conn.(*net.TCPConn)
+	defer c.Close()
+	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	tick := time.NewTicker(time.Millisecond)
+	defer tick.Stop()
+	for _, chunk := range s.chunks {
+		if _, err := c.Write(chunk); err != nil {
+			break // the node has closed already: it may
+		}
+		if s.trickle {
+			<-tick.C
+		}
+	}
+	switch s.end {
+	case leave:
+		return nil
+	case reset:
+		return c.SetLinger(0)
+	case finish:
+		_ = c.CloseWrite() // the node may have closed already
+	}
+	return s.readAll(c)
+}
+
+// readAll reads to the end. What comes must be responses.
+func (s script) readAll(c *net.TCPConn) error {
+	raw, err := io.ReadAll(c)
+	if ne := net.Error(nil); errors.As(err, &ne) && ne.Timeout() {
+		return fmt.Errorf("the node does not close: %w", err)
+	}
+	got := 0
+	for len(raw) >= 2 {
+		size := int(binary.BigEndian.Uint16(raw))
+		if len(raw) < 2+size {
+			break // a reset took the rest
+		}
+		reply := raw[2 : 2+size]
+		if size < headerSize || reply[2]&0x80 == 0 {
+			return fmt.Errorf("%x is no response", reply)
+		}
+		if err := new(dns.Msg).Unpack(reply); err != nil {
+			return fmt.Errorf("%x: %w", reply, err)
+		}
+		raw = raw[2+size:]
+		got++
+	}
+	if got < s.answers {
+		return fmt.Errorf("%d answers, want %d", got, s.answers)
+	}
+	return nil
+}
