@@ -55,6 +55,9 @@ func (r *responder) writeEDNS() {
 		units := uint16(r.Keepalive / (100 * time.Millisecond))
 		opt.Option = append(opt.Option, &dns.EDNS0_TCP_KEEPALIVE{Code: dns.EDNS0TCPKEEPALIVE, Timeout: units})
 	}
+	if r.Cookie.Result != edge.NoCookie {
+		opt.Option = append(opt.Option, &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: hex.EncodeToString(r.Cookie.Answer[:])})
+	}
 	for _, n := range r.edns.notes {
 		opt.Option = append(opt.Option, n)
 	}

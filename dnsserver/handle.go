@@ -35,9 +35,14 @@ func (s *Server) handle(p packet) (out []byte) {
 		s.stats.drop(verdict)
 		return nil
 	}
+	var cookie edge.Cookie
+	if s.cfg.Cookies != nil && verdict == edge.OK {
+		cookie = s.cfg.Cookies.Look(query, p.client, start)
+		s.stats.cookies[cookie.Result].Add(1)
+	}
 	table := s.cfg.Table()
 	reply, tr := respond(table, Query{
-		Msg: query, Verdict: verdict, Client: p.client, Via: p.via, Keepalive: p.keepalive, Draw: s.draw(),
+		Msg: query, Verdict: verdict, Cookie: cookie, Client: p.client, Via: p.via, Keepalive: p.keepalive, Draw: s.draw(),
 		UDPSize: s.cfg.UDPSize, NSID: s.cfg.NSID, Version: s.cfg.Version, Explain: s.cfg.Explain,
 	})
 	s.stats.countTargets(table.Set(), tr.drawn)

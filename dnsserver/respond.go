@@ -18,6 +18,7 @@ const DefaultUDPSize = 1232
 type Query struct {
 	Msg     *edge.Query
 	Verdict edge.Verdict // of the message: one that is not OK is dropped, or answered with FORMERR
+	Cookie  edge.Cookie  // what the message's cookie is worth, and the one for the response
 	Client  netip.Addr   // where it came from
 	Via     Transport
 	// Keepalive is how long a connection may idle; a client that asks is told (RFC 7828).
@@ -91,6 +92,17 @@ func respond(t *zones.Table, q Query) (*dns.Msg, trace) {
 	return r.msg, r.trace
 }
 
+// noQuestion answers a message that asks nothing: for a cookie, or about one (RFC 7873 §5.4).
+func (r *responder) noQuestion() int {
+	switch r.Cookie.Result {
+	case edge.ClientCookie, edge.ValidCookie:
+		return dns.RcodeSuccess
+	case edge.BadCookie:
+		return dns.RcodeBadCookie
+	}
+	return dns.RcodeFormatError
+}
+
 // question looks at the message as a whole and answers its question. It returns the response code.
 func (r *responder) question() int {
 	m := r.Msg
@@ -104,7 +116,7 @@ func (r *responder) question() int {
 	case m.TSIG != 0:
 		return dns.RcodeNotAuth // no key is known here (RFC 8945 §5.2.1)
 	case m.Name == nil:
-		return dns.RcodeFormatError
+		return r.noQuestion()
 	}
 	qname, _, err := zones.NameFromWire(m.Name)
 	if err != nil {

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"vitalns/dnsserver/edge"
 	"vitalns/zones"
 )
 
@@ -21,6 +22,7 @@ type Config struct {
 	Lameduck time.Duration           // how long Serve goes on answering after it is told to stop
 	MaxTCP   int                     // most TCP connections at once; 0: DefaultMaxTCP
 	Explain  func(zones.Name) string // for CHAOS TXT from loopback; may be nil
+	Cookies  *edge.Jar               // nil: no cookies
 	Logger   *slog.Logger            // nil: silent
 	Seed     uint64                  // of the draws: rotation and weights
 }

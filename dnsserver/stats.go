@@ -24,6 +24,7 @@ type Stats struct {
 	Sizes     []ProtoHistogram // bytes of responses
 	Targets   []TargetCount    // answers that held a target of a pool
 	Dropped   []DropCount
+	Cookies   []CookieCount
 	TCP       int // connections now
 	Panics    uint64
 }
@@ -50,6 +51,12 @@ type ZoneCount struct {
 type TargetCount struct {
 	Zone, Pool, Target string
 	N                  uint64
+}
+
+// A CookieCount counts queries by what their cookie was worth.
+type CookieCount struct {
+	Result string
+	N      uint64
 }
 
 // A DropCount counts packets that got no answer.
@@ -82,7 +89,7 @@ var (
 	families = [...]string{"4", "6"}
 	rcodes   = [...]int{
 		dns.RcodeSuccess, dns.RcodeFormatError, dns.RcodeServerFailure, dns.RcodeNameError,
-		dns.RcodeNotImplemented, dns.RcodeRefused, dns.RcodeYXDomain, dns.RcodeBadVers,
+		dns.RcodeNotImplemented, dns.RcodeRefused, dns.RcodeYXDomain, dns.RcodeNotAuth, dns.RcodeBadVers, dns.RcodeBadCookie,
 	}
 	qtypes = [...]uint16{
 		dns.TypeA, dns.TypeAAAA, dns.TypeNS, dns.TypeSOA, dns.TypeCNAME, dns.TypeDNAME, dns.TypeMX, dns.TypeTXT,
@@ -103,6 +110,7 @@ type stats struct {
 	overload atomic.Uint64
 	unsent   atomic.Uint64
 	panics   atomic.Uint64
+	cookies  [edge.CookieResults]atomic.Uint64
 }
 
 // zoneStats are the counters of one zone. A zone that is removed keeps them: there are no more than were
@@ -218,6 +226,9 @@ func (s *Server) Stats() Stats {
 	out := Stats{TCP: len(s.slots), Panics: c.panics.Load(), Dropped: []DropCount{
 		{"malformed", c.short.Load()}, {"not_query", c.response.Load()}, {"overload", c.overload.Load()}, {"unsent", c.unsent.Load()},
 	}}
+	for r := range edge.CookieResults {
+		out.Cookies = append(out.Cookies, CookieCount{r.String(), c.cookies[r].Load()})
+	}
 	c.targets.Range(func(key, n any) bool {
 		k := key.(targetKey)
 		out.Targets = append(out.Targets, TargetCount{k.zone, k.pool, k.target, n.(*atomic.Uint64).Load()})
