@@ -1,40 +1,129 @@
 package dnsserver
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/miekg/dns"
 
 	"vitalns/zones"
 )
 
-// additional adds the addresses of the names that the response leads to: glue of a referral, then those
-// that save the client a question (RFC 1035 §3.3, 2782, 9460 §4.1).
+// A lead is a name that a client will ask for next, and the types it will ask.
+type lead struct {
+	name  zones.Name
+	types []uint16
+	// service: the types go with the name through its CNAMEs, and those of an AliasMode record lead on
+	// (RFC 9460 §3).
+	service bool
+	glue    bool // an address below a zone cut will do
+}
+
+// A sought is a question that has been answered in the additional section.
+type sought struct {
+	name  zones.Name
+	qtype uint16
+}
+
+var (
+	addressTypes = []uint16{dns.TypeA, dns.TypeAAAA}
+	svcbTypes    = []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeSVCB}
+	httpsTypes   = []uint16{dns.TypeA, dns.TypeAAAA, dns.TypeHTTPS}
+	srvTypes     = []uint16{dns.TypeSRV}
+	ilnpTypes    = []uint16{dns.TypeNID, dns.TypeL32, dns.TypeL64}
+)
+
+// additional adds what saves the client a question: glue of a referral, then what the records of the
+// answer lead to (RFC 1035 §3.3, 1183, 2230, 2782, 3403 §4.1, 6742 §2.4, 9460 §4.1).
 func (r *responder) additional() {
-	seen := map[zones.Name]bool{}
+	seen := map[sought]bool{}
 	if r.glue != nil {
-		r.referralGlue(seen)
+		r.referralGlue()
 	}
+	var leads []lead
 	for _, rr := range r.msg.Answer {
-		if rr.Header().Class != dns.ClassINET {
+		h := rr.Header()
+		if h.Class != dns.ClassINET {
 			continue
 		}
-		if target, ok := leadsTo(rr); ok && !seen[target] {
-			seen[target] = true
-			r.addresses(target)
-			if out := r.set.Lookup(target, dns.TypeA); out.Kind == zones.Referral && rr.Header().Rrtype == dns.TypeNS {
-				r.glueRecords(out.Zone, target)
+		if owner, err := zones.ParseName(h.Name); err == nil {
+			seen[sought{owner, h.Rrtype}] = true
+		}
+		if l, ok := leadsTo(rr); ok {
+			l.glue = h.Rrtype == dns.TypeNS
+			leads = append(leads, l)
+		}
+	}
+	for n, further := 0, 0; n < len(leads); n++ {
+		for _, qtype := range leads[n].types {
+			if q := (sought{leads[n].name, qtype}); !seen[q] {
+				seen[q] = true
+				next := r.courtesy(leads[n], qtype, seen)
+				if further += len(next); further <= maxChain {
+					leads = append(leads, next...)
+				}
 			}
 		}
 	}
 }
 
+// courtesy adds the records of one type of a name, if this node is authoritative for it, pools included, and
+// returns what they lead to where the lead goes on.
+func (r *responder) courtesy(l lead, qtype uint16, seen map[sought]bool) (next []lead) {
+	owner := l.name.String()
+	var rrs []dns.RR
+	switch out := r.set.Lookup(l.name, qtype); out.Kind {
+	case zones.Positive:
+		rrs = r.set.Unpack(out.RRset, owner)
+	case zones.Referral:
+		if id := r.set.Glue(out.Zone, l.name, qtype); id != 0 && l.glue {
+			rrs = r.set.Unpack(id, owner)
+		}
+	case zones.Alias:
+		if l.service {
+			rrs = r.set.Unpack(out.RRset, owner)[:1]
+		}
+	case zones.Pooled:
+		d := r.draw(r.set.ECS(out.Dynamic), r.route(out.Dynamic), qtype)
+		if d.Result == zones.DrawnServe && (d.Type == qtype || l.service) {
+			rrs = unpackRdata(owner, d.Type, d.TTL, d.Rdata)
+		}
+	case zones.Followed:
+		if trail, _ := r.follow(out.Dynamic, qtype); trail.Result == zones.DrawnServe {
+			rrs = unpackRdata(owner, qtype, trail.TTL, trail.Rdata)
+		}
+	case zones.Hosted:
+		if l := r.list(out.Hosts); l.Result == zones.DrawnServe {
+			rrs = unpackRdata(owner, l.Type, l.TTL, l.Rdata)
+		}
+	}
+	for _, rr := range rrs {
+		switch rr := rr.(type) {
+		case *dns.CNAME:
+			if seen[sought{l.name, dns.TypeCNAME}] {
+				return nil
+			}
+			seen[sought{l.name, dns.TypeCNAME}] = true
+			if target, err := zones.ParseName(rr.Target); err == nil {
+				next = append(next, lead{name: target, types: l.types, service: true})
+			}
+		case *dns.SVCB, *dns.HTTPS:
+			if on, ok := leadsTo(rr); ok {
+				next = append(next, on)
+			}
+		}
+	}
+	r.msg.Extra = append(r.msg.Extra, rrs...)
+	return next
+}
+
 // referralGlue adds what the zone holds for the name servers of a referral, first those below the cut,
 // without which the referral is of no use (RFC 9471 §3).
-func (r *responder) referralGlue(seen map[zones.Name]bool) {
+func (r *responder) referralGlue() {
 	var servers []zones.Name
 	for _, rr := range r.msg.Ns {
-		if target, ok := leadsTo(rr); ok && !seen[target] {
-			seen[target] = true
-			servers = append(servers, target)
+		if l, ok := leadsTo(rr); ok && !slices.Contains(servers, l.name) {
+			servers = append(servers, l.name)
 		}
 	}
 	for _, below := range []bool{true, false} {
@@ -43,7 +132,9 @@ func (r *responder) referralGlue(seen map[zones.Name]bool) {
 				continue
 			}
 			if !r.glueRecords(r.glue.Zone, name) && !below {
-				r.addresses(name)
+				for _, qtype := range addressTypes {
+					r.courtesy(lead{name: name}, qtype, nil)
+				}
 			}
 		}
 		if below {
@@ -63,22 +154,9 @@ func (r *responder) glueRecords(zone zones.ZoneID, name zones.Name) (found bool)
 	return found
 }
 
-// addresses adds the addresses of a name that this node is authoritative for, pools included.
-func (r *responder) addresses(name zones.Name) {
-	for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
-		switch out := r.set.Lookup(name, qtype); out.Kind {
-		case zones.Positive:
-			r.msg.Extra = append(r.msg.Extra, r.set.Unpack(out.RRset, name.String())...)
-		case zones.Pooled:
-			if drawn := r.draw(out.Dynamic, r.route(out.Dynamic), qtype); drawn.Result == zones.DrawnServe && drawn.Type == qtype {
-				r.msg.Extra = append(r.msg.Extra, unpackDrawn(name.String(), drawn)...)
-			}
-		}
-	}
-}
-
-// leadsTo returns the name that a client will ask for next, once it has this record.
-func leadsTo(rr dns.RR) (zones.Name, bool) {
+// leadsTo returns what a client will ask for next, once it has this record.
+func leadsTo(rr dns.RR) (lead, bool) {
+	l := lead{types: addressTypes}
 	var target string
 	switch rr := rr.(type) {
 	case *dns.NS:
@@ -87,13 +165,43 @@ func leadsTo(rr dns.RR) (zones.Name, bool) {
 		target = rr.Mx
 	case *dns.SRV:
 		target = rr.Target
+	case *dns.AFSDB:
+		target = rr.Hostname
+	case *dns.KX:
+		target = rr.Exchanger
+	case *dns.RT:
+		target = rr.Host
+	case *dns.MB:
+		target = rr.Mb
+	case *dns.MD:
+		target = rr.Md
+	case *dns.MF:
+		target = rr.Mf
+	case *dns.NAPTR:
+		target = rr.Replacement
+		switch strings.ToUpper(rr.Flags) {
+		case "A":
+		case "S":
+			l.types = srvTypes
+		default:
+			return lead{}, false
+		}
+	case *dns.LP:
+		target, l.types = rr.Fqdn, ilnpTypes
 	case *dns.SVCB:
-		target = serviceTarget(rr)
+		target, l.types, l.service = serviceTarget(rr), svcbTypes, true
+		if rr.Priority > 0 {
+			l.types = addressTypes
+		}
 	case *dns.HTTPS:
-		target = serviceTarget(&rr.SVCB)
+		target, l.types, l.service = serviceTarget(&rr.SVCB), httpsTypes, true
+		if rr.Priority > 0 {
+			l.types = addressTypes
+		}
 	}
-	name, err := zones.ParseName(target)
-	return name, err == nil && name != zones.Root
+	var err error
+	l.name, err = zones.ParseName(target)
+	return l, err == nil && l.name != zones.Root
 }
 
 // serviceTarget returns the name a service is at: "." in service mode is the owner (RFC 9460 §2.5).

@@ -60,6 +60,10 @@ func (r *responder) outcome(at step, out zones.Outcome) (next step, rcode int) {
 		r.refer(out)
 	case zones.Pooled:
 		return r.pooled(at, out)
+	case zones.Followed:
+		return r.followed(at, out)
+	case zones.Hosted:
+		return r.hosted(at, out)
 	case zones.NoSuchType:
 		r.negative(out.Zone, r.negativeTTL(out.Zone))
 	case zones.NoSuchName:

@@ -20,13 +20,12 @@ func (r *responder) pooled(at step, out zones.Outcome) (next step, rcode int) {
 	if qtype == dns.TypeANY {
 		qtype = dns.TypeA
 	}
-	drawn := r.draw(out.Dynamic, pool, qtype)
+	ecs := r.set.ECS(out.Dynamic)
+	drawn := r.draw(ecs, pool, qtype)
 	if at.qtype == dns.TypeANY && drawn.Result == zones.DrawnNoData {
-		drawn = r.draw(out.Dynamic, pool, dns.TypeAAAA)
+		drawn = r.draw(ecs, pool, dns.TypeAAAA)
 	}
-	if drawn.Note.Text != "" || drawn.Note.Code != 0 {
-		r.edns.explain(drawn.Note.Code, drawn.Note.Text)
-	}
+	r.note(drawn)
 	switch {
 	case drawn.Result == zones.DrawnServFail:
 		return step{}, dns.RcodeServerFailure
@@ -37,13 +36,99 @@ func (r *responder) pooled(at step, out zones.Outcome) (next step, rcode int) {
 		r.negative(out.Zone, min(drawn.TTL, r.negativeTTL(out.Zone)))
 		return step{}, dns.RcodeSuccess
 	}
-	r.trace.drawn = drawn
-	rrs := unpackDrawn(at.owner, drawn)
+	r.count(drawn)
+	rrs := unpackRdata(at.owner, drawn.Type, drawn.TTL, drawn.Rdata)
 	if drawn.Type == dns.TypeCNAME && at.qtype != dns.TypeCNAME && at.qtype != dns.TypeANY {
 		return r.alias(at, fromPool, rrs)
 	}
 	r.answer(fromPool, rrs...)
 	return step{}, dns.RcodeSuccess
+}
+
+// followed answers with the addresses that an ALIAS leads to, under the owner's name.
+func (r *responder) followed(at step, out zones.Outcome) (next step, rcode int) {
+	qtype := at.qtype
+	if qtype == dns.TypeANY {
+		qtype = dns.TypeA
+	}
+	trail, drawn := r.follow(out.Dynamic, qtype)
+	if at.qtype == dns.TypeANY && trail.Result == zones.DrawnNoData {
+		qtype = dns.TypeAAAA
+		trail, drawn = r.follow(out.Dynamic, qtype)
+	}
+	for _, d := range drawn {
+		r.note(d)
+	}
+	switch {
+	case trail.Lost != "":
+		r.edns.explain(dns.ExtendedErrorCodeOther, "the ALIAS of "+out.Owner.String()+" "+trail.Lost)
+		return step{}, dns.RcodeServerFailure
+	case trail.Result == zones.DrawnServFail:
+		return step{}, dns.RcodeServerFailure
+	case trail.Result == zones.DrawnNoData && at.qtype == dns.TypeANY && out.RRset != 0:
+		return r.beside(at, out)
+	case trail.Result == zones.DrawnNoData:
+		r.negative(out.Zone, min(trail.TTL, r.negativeTTL(out.Zone)))
+		return step{}, dns.RcodeSuccess
+	}
+	from := fromStatic
+	if len(drawn) > 0 {
+		from = fromPool
+		r.count(drawn...)
+	}
+	r.answer(from, unpackRdata(at.owner, qtype, trail.TTL, trail.Rdata)...)
+	return step{}, dns.RcodeSuccess
+}
+
+// follow walks from an ALIAS for this client. It returns what the pools on the way gave as well.
+func (r *responder) follow(d zones.DynamicID, qtype uint16) (zones.Trail, []zones.Drawn) {
+	var all []zones.Drawn
+	trail := r.table.Follow(d, qtype, func(d zones.DynamicID) zones.Drawn {
+		all = append(all, r.draw(r.set.ECS(d), r.route(d), qtype))
+		return all[len(all)-1]
+	})
+	return trail, all
+}
+
+// hosted answers with MX or SRV records whose hosts pools choose.
+func (r *responder) hosted(at step, out zones.Outcome) (next step, rcode int) {
+	l := r.list(out.Hosts)
+	for _, d := range l.Drawn {
+		r.note(d)
+	}
+	switch l.Result {
+	case zones.DrawnServFail:
+		return step{}, dns.RcodeServerFailure
+	case zones.DrawnNoData:
+		r.negative(out.Zone, min(l.TTL, r.negativeTTL(out.Zone)))
+		return step{}, dns.RcodeSuccess
+	}
+	r.count(l.Drawn...)
+	r.answer(fromPool, unpackRdata(at.owner, l.Type, l.TTL, l.Rdata)...)
+	return step{}, dns.RcodeSuccess
+}
+
+// list makes the records of hosts for this client.
+func (r *responder) list(h zones.HostsID) zones.Listed {
+	return r.table.List(h, func(p zones.PoolID) zones.Drawn {
+		return r.draw(r.set.HostsECS(h), p, dns.TypeCNAME)
+	})
+}
+
+// count remembers what pools gave to the answer, for metrics.
+func (r *responder) count(drawn ...zones.Drawn) {
+	for _, d := range drawn {
+		if len(r.trace.drawn.Members) == 0 {
+			r.trace.drawn = d
+		}
+	}
+}
+
+// note adds what is unusual about what a pool gave.
+func (r *responder) note(d zones.Drawn) {
+	if d.Note.Text != "" || d.Note.Code != 0 {
+		r.edns.explain(d.Note.Code, d.Note.Text)
+	}
 }
 
 // beside answers with what stands beside a pool: records of other types.
@@ -58,21 +143,21 @@ func (r *responder) beside(at step, out zones.Outcome) (next step, rcode int) {
 
 // route returns the pool for this client.
 func (r *responder) route(d zones.DynamicID) zones.PoolID {
-	pool, scope := r.table.Route(d, r.client(d).Addr())
-	if r.useSubnet(d) {
+	ecs := r.set.ECS(d)
+	pool, scope := r.table.Route(d, r.client(ecs).Addr())
+	if r.useSubnet(ecs) {
 		r.edns.scope = max(r.edns.scope, scope)
 	}
 	return pool
 }
 
-// useSubnet reports whether the client subnet stands for the client (RFC 7871).
-func (r *responder) useSubnet(d zones.DynamicID) bool {
-	return r.Msg.Subnet.Family != 0 && r.set.ECS(d)
-}
+// useSubnet reports whether the client subnet stands for the client (RFC 7871), for a record that looks at
+// it or not.
+func (r *responder) useSubnet(ecs bool) bool { return ecs && r.Msg.Subnet.Family != 0 }
 
 // client is the prefix that the hash policy looks at, and what an address in a rule is compared with.
-func (r *responder) client(d zones.DynamicID) netip.Prefix {
-	if r.useSubnet(d) {
+func (r *responder) client(ecs bool) netip.Prefix {
+	if r.useSubnet(ecs) {
 		return r.Msg.Subnet.Prefix
 	}
 	addr := r.Client.Unmap()
@@ -80,9 +165,9 @@ func (r *responder) client(d zones.DynamicID) netip.Prefix {
 }
 
 // draw makes this query's answer of a pool.
-func (r *responder) draw(d zones.DynamicID, pool zones.PoolID, qtype uint16) zones.Drawn {
-	client := r.client(d)
-	if r.useSubnet(d) && r.set.Pools()[pool].Pool.Policy == policy.HashKind {
+func (r *responder) draw(ecs bool, pool zones.PoolID, qtype uint16) zones.Drawn {
+	client := r.client(ecs)
+	if r.useSubnet(ecs) && r.set.Pools()[pool].Pool.Policy == policy.HashKind {
 		most := policy.ClientBits6
 		if client.Addr().Is4() {
 			most = policy.ClientBits4
@@ -92,11 +177,11 @@ func (r *responder) draw(d zones.DynamicID, pool zones.PoolID, qtype uint16) zon
 	return r.table.Draw(pool, qtype, r.Draw, policy.ClientKey(client))
 }
 
-// unpackDrawn returns the records of what was drawn.
-func unpackDrawn(owner string, d zones.Drawn) []dns.RR {
-	out := make([]dns.RR, 0, len(d.Rdata))
-	for _, rdata := range d.Rdata {
-		out = append(out, zones.UnpackRdata(owner, d.Type, d.TTL, rdata))
+// unpackRdata returns the records of what was drawn.
+func unpackRdata(owner string, typ uint16, ttl uint32, rdata [][]byte) []dns.RR {
+	out := make([]dns.RR, 0, len(rdata))
+	for _, b := range rdata {
+		out = append(out, zones.UnpackRdata(owner, typ, ttl, b))
 	}
 	return out
 }
