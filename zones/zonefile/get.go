@@ -302,8 +302,8 @@ func (v *Value) Addr(into *netip.Addr) bool {
 	return true
 }
 
-// prefix stores a prefix; an address is a prefix of its full length.
-func (v *Value) prefix(into *netip.Prefix) bool {
+// Prefix stores a prefix; an address is a prefix of its full length.
+func (v *Value) Prefix(into *netip.Prefix) bool {
 	var s string
 	if !v.Text(&s) {
 		return false

@@ -64,7 +64,7 @@ func readSubnets(t *Table) (r zones.Rule, good bool) {
 	}
 	for _, item := range v.List() {
 		var p netip.Prefix
-		if !item.prefix(&p) {
+		if !item.Prefix(&p) {
 			good = false
 			continue
 		}
