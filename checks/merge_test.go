@@ -68,7 +68,7 @@ func newTestLedger(node string, now time.Time) *Ledger {
 // genRegister makes registers that collide often: few keys, writers, versions and values.
 func genRegister(t *rapid.T) Register {
 	r := Register{
-		Kind:   Kind(rapid.IntRange(1, 6).Draw(t, "kind")),
+		Kind:   Kind(rapid.IntRange(1, 7).Draw(t, "kind")),
 		Key:    rapid.SampledFrom([]string{"k1", "k2"}).Draw(t, "key"),
 		Writer: rapid.SampledFrom([]string{"a", "b", "c"}).Draw(t, "writer"),
 	}
@@ -95,6 +95,9 @@ func genRegister(t *rapid.T) Register {
 		r.Payload = EncodeLastGood(LastGood{Epoch: epoch, Names: []string{name}})
 	case KindSerial:
 		r.Payload = EncodeSerial(Serial{Number: uint32(epoch), Content: [16]byte{name[0]}})
+	case KindCookies:
+		r.Payload = EncodeCookieSecrets(CookieSecrets{epoch, Secret{1}, Secret{2}, Secret{name[0]}})
+		r.Left = time.Duration(rapid.IntRange(0, 3).Draw(t, "left")) * time.Hour
 	default:
 		r.Version = version
 		r.Payload = []byte(name)

@@ -12,6 +12,7 @@ const (
 	KindChoice      Kind = 3 // any writer. Key: zones.ChoiceKey
 	KindLastGood    Kind = 4 // any writer. Key: zones.ChoiceKey
 	KindSerial      Kind = 5 // any writer. Key: ZONE
+	KindCookies     Kind = 6 // any writer. Key: CookieKey
 )
 
 // A Version orders the versions of a register with one writer. Kinds with many writers carry their

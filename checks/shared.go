@@ -37,7 +37,7 @@ type version struct {
 	reg      Register // Age and Left are zero
 	since    time.Time
 	deadline time.Time // zero: it does not expire
-	value    any       // write, Choice, LastGood or Serial, decoded; nil for an unknown kind
+	value    any       // write, Choice, LastGood, Serial or CookieSecrets, decoded; nil for an unknown kind
 }
 
 func (v version) register(now time.Time) Register {
@@ -65,7 +65,7 @@ func newShared() shared {
 
 func cellOf(r Register) cellKey {
 	switch r.Kind {
-	case KindOverride, KindChoice, KindLastGood, KindSerial:
+	case KindOverride, KindChoice, KindLastGood, KindSerial, KindCookies:
 		return cellKey{kind: r.Kind, key: r.Key}
 	}
 	return cellKey{r.Kind, r.Key, r.Writer}
@@ -92,6 +92,8 @@ func decodeShared(r Register) (any, error) {
 		return value(DecodeLastGood(r.Payload))
 	case KindSerial:
 		return value(DecodeSerial(r.Payload))
+	case KindCookies:
+		return value(DecodeCookieSecrets(r.Payload))
 	}
 	return nil, nil
 }
@@ -122,6 +124,8 @@ func overtakes(a, b version) bool {
 			return x.Number > y.Number
 		}
 		return bytes.Compare(x.Content[:], y.Content[:]) > 0
+	case CookieSecrets:
+		return x.overtakes(b.value.(CookieSecrets))
 	}
 	if a.reg.Version != b.reg.Version {
 		return b.reg.Version.Less(a.reg.Version)
@@ -174,7 +178,7 @@ func (s *shared) admit(key cellKey, unknown bool, age time.Duration, now time.Ti
 	switch {
 	case unknown && s.unknown >= maxUnknown, !unknown && len(s.cells)-s.unknown >= maxShared:
 		return nil
-	case !unknown && s.held != nil && !s.held(key.kind, key.key):
+	case !unknown && s.held != nil && !s.holds(key):
 		if age >= unheldAge {
 			return nil
 		}
@@ -247,12 +251,17 @@ func (s *shared) keep(held func(Kind, string) bool, now time.Time) {
 	s.held = held
 	for key, c := range s.cells {
 		switch {
-		case key.writer != "" || held(key.kind, key.key):
+		case key.writer != "" || s.holds(key):
 			c.unheld = time.Time{}
 		case c.unheld.IsZero():
 			c.unheld = now
 		}
 	}
+}
+
+// holds reports whether a register is of something configured; the cookies are every node's.
+func (s *shared) holds(key cellKey) bool {
+	return key.kind == KindCookies && key.key == CookieKey || s.held(key.kind, key.key)
 }
 
 func (s *shared) forget(now time.Time) {

@@ -18,6 +18,9 @@ type Snapshot struct {
 	Serials     map[string]Serial
 	OverridesAt time.Time
 
+	Cookies    CookieSecrets
+	CookiesDue time.Time // when they are to be rotated, on this node's clock
+
 	Fresh    []string // names of the fresh nodes, sorted; this node included
 	Voters   []string // those of Fresh that do not abstain, sorted
 	Abstains bool     // this node abstains

@@ -167,6 +167,11 @@ func (l *Ledger) viewShared(c *Changes, now time.Time) {
 			c.LastGoods = append(c.LastGoods, key.key)
 		case KindSerial:
 			c.Serials = append(c.Serials, key.key)
+		case KindCookies:
+			if cell := l.shared.cells[key]; cell != nil && key.key == CookieKey {
+				v := cell.versions[0]
+				l.view.Cookies, l.view.CookiesDue = v.value.(CookieSecrets), v.deadline
+			}
 		}
 	}
 	l.view.Choices = patch(l, l.view.Choices, KindChoice, c.Choices)
