@@ -6,7 +6,8 @@
 #   make lint            gofmt, vet, staticcheck
 #   make race            the tests under the race detector
 #   make fuzz            every fuzzer in turn, FUZZTIME each (30s)
-#   make soak            long simulations: 24 virtual hours
+#   make soak            long simulations: 24 virtual hours; and make garbage
+#   make garbage         a million mutated messages, malformed streams, ten thousand connections
 #   make bench           benchmarks of packages
 #   make bench-failover  time from an outage to changed answers, beside gdnsd and PowerDNS
 #   make bench-checks    10,000 checks a second
@@ -18,7 +19,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.0
 FUZZTIME ?= 30s
 
-.PHONY: build demo test race lint fuzz bench bench-failover bench-checks bench-gossip soak test-deps clean
+.PHONY: build demo test race lint fuzz bench bench-failover bench-checks bench-gossip soak garbage test-deps clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o vitalns ./cmd/vitalns
@@ -59,12 +60,17 @@ bench-gossip: build
 	$(GO) run ./test/bench/gossip
 
 # Long simulations: 24 virtual hours and many seeds.
-soak:
+soak: garbage
 	VITALNS_SOAK=1 $(GO) test -timeout 80m -v -run 'Soak' ./cmd/internal/sim/
+
+# All that test/hostile has, against a real node: some ten minutes.
+garbage:
+	VITALNS_SOAK=1 $(GO) test -timeout 40m -v -count=1 ./test/hostile/
 
 test-deps:
 	DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y --no-install-recommends \
-	  bind9 bind9-dnsutils bind9-utils knot knot-dnsutils nsd gdnsd pdns-server pdns-backend-bind prometheus systemd iproute2
+	  bind9 bind9-dnsutils bind9-utils knot knot-dnsutils nsd gdnsd pdns-server pdns-backend-bind prometheus systemd iproute2 util-linux \
+	  zonemaster-cli dnsviz
 
 clean:
 	rm -f vitalns
