@@ -56,12 +56,17 @@ func (r *responder) writeEDNS() {
 		opt.Option = append(opt.Option, &dns.EDNS0_TCP_KEEPALIVE{Code: dns.EDNS0TCPKEEPALIVE, Timeout: units})
 	}
 	if r.Cookie.Result != edge.NoCookie {
-		opt.Option = append(opt.Option, &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: hex.EncodeToString(r.Cookie.Answer[:])})
+		opt.Option = append(opt.Option, cookieOption(r.Cookie))
 	}
 	for _, n := range r.edns.notes {
 		opt.Option = append(opt.Option, n)
 	}
 	r.msg.Extra = append(r.msg.Extra, opt)
+}
+
+// cookieOption returns the cookie for a client that has cookies (RFC 7873 §4).
+func cookieOption(c edge.Cookie) dns.EDNS0 {
+	return &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: hex.EncodeToString(c.Answer[:])}
 }
 
 // subnetOption returns the client subnet of a query with a scope, as a response has it (RFC 7871 §7.2.1).

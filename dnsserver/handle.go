@@ -41,10 +41,15 @@ func (s *Server) handle(p packet) (out []byte) {
 		s.stats.cookies[cookie.Result].Add(1)
 	}
 	table := s.cfg.Table()
-	reply, tr := respond(table, Query{
+	q := Query{
 		Msg: query, Verdict: verdict, Cookie: cookie, Client: p.client, Via: p.via, Keepalive: p.keepalive, Draw: s.draw(),
 		UDPSize: s.cfg.UDPSize, NSID: s.cfg.NSID, Version: s.cfg.Version, Explain: s.cfg.Explain,
-	})
+	}
+	reply, tr := respond(table, q)
+	if reply, tr = s.limit(q, reply, tr, start); reply == nil {
+		s.stats.withhold(p, query, tr)
+		return nil
+	}
 	s.stats.countTargets(table.Set(), tr.drawn)
 	out, err := reply.Pack()
 	if err != nil {

@@ -23,6 +23,7 @@ type Config struct {
 	MaxTCP   int                     // most TCP connections at once; 0: DefaultMaxTCP
 	Explain  func(zones.Name) string // for CHAOS TXT from loopback; may be nil
 	Cookies  *edge.Jar               // nil: no cookies
+	Limiter  *edge.Limiter           // of responses over UDP; nil: no limit
 	Logger   *slog.Logger            // nil: silent
 	Seed     uint64                  // of the draws: rotation and weights
 }
@@ -39,6 +40,7 @@ type Server struct {
 	slots     chan struct{} // one for each TCP connection; full: new ones are closed and counted
 	stats     stats
 	draws     atomic.Uint64 // state of splitmix64
+	began     time.Time     // the origin of the Limiter's clock
 
 	mu    sync.Mutex
 	conns map[*tcpConn]struct{} // mu protects it: those to wake on drain
@@ -51,7 +53,7 @@ func New(cfg Config) (*Server, error) {
 	if cfg.MaxTCP == 0 {
 		cfg.MaxTCP = DefaultMaxTCP
 	}
-	s := &Server{cfg: cfg, logger: cfg.Logger, times: defaultTimes, slots: make(chan struct{}, cfg.MaxTCP), conns: map[*tcpConn]struct{}{}}
+	s := &Server{cfg: cfg, logger: cfg.Logger, began: time.Now(), times: defaultTimes, slots: make(chan struct{}, cfg.MaxTCP), conns: map[*tcpConn]struct{}{}}
 	if s.logger == nil {
 		s.logger = slog.New(slog.DiscardHandler)
 	}
@@ -82,6 +84,7 @@ func (s *Server) Serve(ctx context.Context) error {
 		}
 		wg.Go(func() { s.serveTCP(l, stop) })
 	}
+	wg.Go(func() { s.watchLimits(stop) })
 	<-ctx.Done()
 	if s.cfg.Lameduck > 0 {
 		s.logger.Info("answering on before shutdown", "lameduck", s.cfg.Lameduck)

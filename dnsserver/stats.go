@@ -109,6 +109,7 @@ type stats struct {
 	response atomic.Uint64
 	overload atomic.Uint64
 	unsent   atomic.Uint64
+	withheld atomic.Uint64
 	panics   atomic.Uint64
 	cookies  [edge.CookieResults]atomic.Uint64
 }
@@ -169,8 +170,14 @@ func (s *stats) drop(v edge.Verdict) {
 	}
 }
 
-// count counts one response.
-func (s *stats) count(p packet, query *edge.Query, reply *dns.Msg, tr trace, size int, took time.Duration) {
+// withhold counts a query whose response is not sent, since its client gets too many.
+func (s *stats) withhold(p packet, query *edge.Query, tr trace) {
+	s.ask(p, query, s.zone(tr.zone))
+	s.withheld.Add(1)
+}
+
+// ask counts one query.
+func (s *stats) ask(p packet, query *edge.Query, z *zoneStats) {
 	family := 1
 	if p.client.Is4() {
 		family = 0
@@ -179,8 +186,13 @@ func (s *stats) count(p packet, query *edge.Query, reply *dns.Msg, tr trace, siz
 	if query.Name != nil {
 		qtype = place(qtypes[:], query.Type)
 	}
-	z := s.zone(tr.zone)
 	z.requests[p.via][family][qtype].Add(1)
+}
+
+// count counts one response.
+func (s *stats) count(p packet, query *edge.Query, reply *dns.Msg, tr trace, size int, took time.Duration) {
+	z := s.zone(tr.zone)
+	s.ask(p, query, z)
 	z.responses[place(rcodes[:], reply.Rcode)][tr.source].Add(1)
 	z.durations.add(durationBounds[:], took.Seconds(), uint64(took))
 	if reply.Truncated {
@@ -225,6 +237,7 @@ func (s *Server) Stats() Stats {
 	c := &s.stats
 	out := Stats{TCP: len(s.slots), Panics: c.panics.Load(), Dropped: []DropCount{
 		{"malformed", c.short.Load()}, {"not_query", c.response.Load()}, {"overload", c.overload.Load()}, {"unsent", c.unsent.Load()},
+		{"rate_limit", c.withheld.Load()},
 	}}
 	for r := range edge.CookieResults {
 		out.Cookies = append(out.Cookies, CookieCount{r.String(), c.cookies[r].Load()})
