@@ -2,23 +2,19 @@ package zones
 
 import (
 	"cmp"
-	"errors"
 	"fmt"
-	"hash/maphash"
 	"math"
 	"slices"
 	"strings"
-
-	"github.com/miekg/dns"
 )
 
-// Compile makes one Set of checked zones. Every owner name, empty non-terminal, wildcard and zone cut
-// stands in its store before the first query. It fails on two zones of one origin and on more than the
-// store can hold; a Source that breaks its own contract is an internal error, returned as well.
+// Compile makes one Set of checked zones, which shares their records. Every owner name, empty non-terminal,
+// wildcard and zone cut stands in its store before the first query. It fails on two zones of one origin and
+// on more names than the store can hold; a Source that breaks its own contract is an internal error,
+// returned as well.
 func Compile(src []*Source) (*Set, error) {
 	c := compiler{
 		Set: &Set{
-			store:    store{seed: maphash.MakeSeed()},
 			byOrigin: make(map[Name]ZoneID, len(src)),
 			byPool:   map[poolKey]PoolID{},
 			least:    math.MaxInt,
@@ -29,29 +25,27 @@ func Compile(src []*Source) (*Set, error) {
 			return nil, err
 		}
 	}
-	if err := c.place(src); err != nil {
-		return nil, err
-	}
-	c.occlude()
 	c.partition()
-	return c.finish(), nil
+	for i, z := range src {
+		if marks := c.zones[i].records.marks; marks != len(z.Dynamic) {
+			return nil, fmt.Errorf("zones: internal error: the records of zone %s have marks for %d Dynamics of %d", z.Origin, marks, len(z.Dynamic))
+		}
+		c.zones[i].dynamics = DynamicID(len(c.dynamics))
+		for j := range z.Dynamic {
+			if err := c.dynamic(ZoneID(i), &z.Dynamic[j]); err != nil {
+				return nil, err
+			}
+		}
+	}
+	c.rules, c.ranges, c.dynamics = slices.Clone(c.rules), slices.Clone(c.ranges), slices.Clone(c.dynamics)
+	c.plans = planPools(c.Set)
+	return c.Set, nil
 }
 
 // A compiler is a Set in the making.
 type compiler struct {
 	*Set
-	owners strings.Builder // becomes names
-	parent []nodeID        // by node; the apex is its own
-	pend   []pending
-}
-
-// A pending RRset waits for its place: those of one node have to follow each other.
-type pending struct {
-	node    nodeID
-	typ     uint16
-	zone    ZoneID
-	record  uint32 // in Source.Records
-	dynamic DynamicID
+	names int
 }
 
 // zone takes in the names, pools and rules of one zone.
@@ -59,40 +53,30 @@ func (c *compiler) zone(src *Source) error {
 	if other, ok := c.byOrigin[src.Origin]; ok {
 		return fmt.Errorf("zone %s stands in %s and in %s", src.Origin, c.zones[other].File, src.File)
 	}
+	records := src.Records
+	if records == nil {
+		records, _ = NewBuilder(src.Origin, Size{}).Build() // the apex, which goes in
+	}
+	if records.origin != src.Origin {
+		return fmt.Errorf("zones: internal error: the records of zone %s are those of zone %s", src.Origin, records.origin)
+	}
+	if c.names += len(records.nodes); (len(c.pages)+1)*pageNodes+len(records.nodes) > math.MaxUint32 {
+		return errTooLarge
+	}
 	id := ZoneID(len(c.zones))
 	label := strings.TrimSuffix(src.Origin.String(), ".")
 	c.byOrigin[src.Origin] = id
 	c.zones = append(c.zones, Zone{
 		Origin: src.Origin, Label: cmp.Or(label, "."), File: src.File, SOA: src.SOA, Content: src.Content, Watches: src.Watches,
+		Names: len(records.nodes), Records: records.Len(), records: records, apex: c.add(id, records),
 	})
-	c.least = min(c.least, len(src.Origin))
+	c.least, c.deepest = min(c.least, len(src.Origin)), max(c.deepest, records.deepest)
 	for i := range src.Pools {
 		c.byPool[poolKey{src.Origin, src.Pools[i].Name}] = PoolID(len(c.pools))
 		c.pools = append(c.pools, PoolRef{
 			Zone: src.Origin, ZoneID: id, ZoneLabel: c.zones[id].Label, Pool: &src.Pools[i], Names: hasNames(&src.Pools[i]),
 		})
 	}
-	before := len(c.nodes)
-	if _, err := c.node(id, src.Origin); err != nil {
-		return err
-	}
-	for i := range src.Records {
-		r := &src.Records[i]
-		if r.Type == 0 {
-			return fmt.Errorf("zones: internal error: %s has records of type 0", r.Owner)
-		}
-		n, err := c.node(id, r.Owner)
-		if err != nil {
-			return err
-		}
-		c.pend = append(c.pend, pending{node: n, typ: r.Type, zone: id, record: uint32(i)})
-	}
-	for i := range src.Dynamic {
-		if err := c.dynamic(id, &src.Dynamic[i]); err != nil {
-			return err
-		}
-	}
-	c.zones[id].Names = len(c.nodes) - before
 	return nil
 }
 
@@ -100,76 +84,11 @@ func hasNames(p *Pool) bool {
 	return slices.ContainsFunc(p.Members, func(m Member) bool { return m.CNAME != "" })
 }
 
-// node returns the node of a name, which it makes where it is missing, with every name above it up to
-// the apex: those are the empty non-terminals (RFC 4592 §2.2.2).
-func (c *compiler) node(zone ZoneID, name Name) (nodeID, error) {
-	origin := c.zones[zone].Origin
-	if !name.IsSubdomainOf(origin) {
-		return 0, fmt.Errorf("zones: internal error: %s is not in zone %s", name, origin)
-	}
-	if id, ok := c.find(zone, string(name)); ok {
-		return id, nil
-	}
-	id := nodeID(len(c.nodes))
-	parent := id
-	if name != origin {
-		var err error
-		if parent, err = c.node(zone, name.Parent()); err != nil {
-			return 0, err
-		}
-		id = nodeID(len(c.nodes))
-		if name.IsWildcard() {
-			c.nodes[parent].flags |= hasWildcard
-		}
-	}
-	if c.owners.Len()+len(name) > math.MaxUint32 || len(c.nodes) >= math.MaxInt32 {
-		return 0, errTooLarge
-	}
-	c.deepest = max(c.deepest, name.Labels())
-	c.nodes = append(c.nodes, node{name: uint32(c.owners.Len()), size: uint8(len(name)), zone: zone})
-	c.parent = append(c.parent, parent)
-	c.owners.WriteString(string(name))
-	c.names = c.owners.String()
-	if 2*len(c.nodes) > len(c.table) {
-		c.rehash(4 * len(c.nodes))
-	} else {
-		c.insert(id)
-	}
-	return id, nil
-}
-
-var errTooLarge = errors.New("the zones are too large: names and records must each fit in 4 GiB")
-
-func (c *compiler) insert(id nodeID) {
-	mask := uint64(len(c.table) - 1)
-	h := c.hash(string(c.name(id)))
-	i := h & mask
-	for c.table[i] != 0 {
-		i = (i + 1) & mask
-	}
-	c.table[i] = slot(h&^slotNode | uint64(id) + 1)
-}
-
-// rehash makes a table for at least size entries.
-func (c *compiler) rehash(size int) {
-	slots := 16
-	for slots < size {
-		slots *= 2
-	}
-	c.table = make([]slot, slots)
-	for id := range c.nodes {
-		c.insert(nodeID(id))
-	}
-}
-
 // dynamic compiles the rules of one Dynamic.
 func (c *compiler) dynamic(zone ZoneID, d *Dynamic) error {
-	n, err := c.node(zone, d.Owner)
-	if err != nil {
-		return err
+	if at, ok := c.dynamicOf(zone, d.Owner); !ok || at != DynamicID(len(c.dynamics)) {
+		return fmt.Errorf("zones: internal error: the records have no mark for the Dynamic of %s", d.Owner)
 	}
-	c.nodes[n].flags |= isPooled
-	c.pend = append(c.pend, pending{node: n, typ: 0, zone: zone, dynamic: DynamicID(len(c.dynamics))})
 	made, err := c.besideRules(zone, d)
 	if err != nil {
 		return err
@@ -190,66 +109,8 @@ func (c *compiler) dynamic(zone ZoneID, d *Dynamic) error {
 	return nil
 }
 
-// place gives the RRsets of each node places that follow each other, by type, and copies their rdata.
-func (c *compiler) place(src []*Source) error {
-	slices.SortFunc(c.pend, func(a, b pending) int {
-		return cmp.Or(cmp.Compare(a.node, b.node), cmp.Compare(a.typ, b.typ))
-	})
-	c.sets = make([]rrset, 0, len(c.pend))
-	for i, p := range c.pend {
-		n := &c.nodes[p.node]
-		if i > 0 && c.pend[i-1].node == p.node && c.pend[i-1].typ == p.typ {
-			return fmt.Errorf("zones: internal error: %s has two RRsets of type %d", c.name(p.node), p.typ)
-		}
-		if n.count == 0 {
-			n.sets = uint32(len(c.sets))
-		}
-		n.count++
-		if p.typ == 0 {
-			c.sets = append(c.sets, rrset{rdata: uint32(p.dynamic)})
-			continue
-		}
-		if err := c.copy(&src[p.zone].Records[p.record]); err != nil {
-			return err
-		}
-		switch apex := c.parent[p.node] == p.node; {
-		case p.typ == dns.TypeNS && !apex:
-			n.flags |= isCut
-		case p.typ == dns.TypeDNAME:
-			n.flags |= hasDNAME
-		}
-	}
-	return nil
-}
-
-// copy appends an RRset to the store.
-func (c *compiler) copy(r *RRset) error {
-	if len(r.Rdata) == 0 || len(r.Rdata) > math.MaxUint16 {
-		return fmt.Errorf("zones: internal error: %s has %d records of type %d", r.Owner, len(r.Rdata), r.Type)
-	}
-	c.sets = append(c.sets, rrset{rdata: uint32(len(c.rdata)), ttl: r.TTL, typ: r.Type, count: uint16(len(r.Rdata))})
-	for _, b := range r.Rdata {
-		if len(b) > math.MaxUint16 {
-			return fmt.Errorf("zones: internal error: %s has rdata of %d bytes", r.Owner, len(b))
-		}
-		c.rdata = append(append(c.rdata, byte(len(b)>>8), byte(len(b))), b...)
-	}
-	if len(c.rdata) > math.MaxUint32 {
-		return errTooLarge
-	}
-	return nil
-}
-
-// occlude marks what lies below a zone cut or a DNAME. A parent's node is made before its children's.
-func (c *compiler) occlude() {
-	for id, parent := range c.parent {
-		if nodeID(id) != parent && c.nodes[parent].flags&(isCut|hasDNAME|isOccluded) != 0 {
-			c.nodes[id].flags |= isOccluded
-		}
-	}
-}
-
-// partition marks what a zone has at and below the origin of a deeper zone of the Set, which answers there.
+// partition makes the table, in which names at and below the origin of a deeper zone of the Set are marked:
+// that zone answers there.
 func (c *compiler) partition() {
 	holds := make([]bool, len(c.zones)) // it holds the origin of another zone
 	for i := range c.zones {
@@ -259,27 +120,15 @@ func (c *compiler) partition() {
 			}
 		}
 	}
-	for id, parent := range c.parent {
-		n := &c.nodes[id]
-		if !holds[n.zone] {
-			continue
+	c.index(c.names, func(zone ZoneID, name Name) bool {
+		if !holds[zone] {
+			return false
 		}
-		if zone, ok := c.byOrigin[c.name(nodeID(id))]; ok && zone != n.zone || c.nodes[parent].flags&isForeign != 0 {
-			n.flags |= isForeign
+		for origin := c.zones[zone].Origin; name != origin; name = name.Parent() {
+			if _, ok := c.byOrigin[name]; ok {
+				return true
+			}
 		}
-	}
-}
-
-// finish gives back what the arenas did not use.
-func (c *compiler) finish() *Set {
-	s := c.Set
-	s.names = strings.Clone(s.names)
-	s.nodes = slices.Clone(s.nodes)
-	s.rdata = slices.Clone(s.rdata)
-	s.rules, s.ranges, s.dynamics = slices.Clone(s.rules), slices.Clone(s.ranges), slices.Clone(s.dynamics)
-	if len(s.nodes) > 0 {
-		c.rehash(len(s.nodes) + len(s.nodes)/3)
-	}
-	s.plans = planPools(s)
-	return s
+		return false
+	})
 }

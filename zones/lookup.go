@@ -44,25 +44,25 @@ func (s *Set) Lookup(qname Name, qtype uint16) Outcome {
 	if !ok {
 		return Outcome{}
 	}
-	n := &s.nodes[id]
+	p, n := s.node(id)
 	if n.flags&(isOccluded|isCut|hasDNAME) != 0 {
-		if top, ok := s.occluder(n.zone, id, exact, qtype); ok {
-			return s.leave(n.zone, top)
+		if top, ok := s.occluder(id, exact, qtype); ok {
+			return s.leave(top)
 		}
 	}
 	if exact {
-		return s.answer(n.zone, id, qtype)
+		return s.answer(id, qtype)
 	}
 	if n.flags&hasWildcard != 0 {
 		var buf [maxName + 2]byte
-		wildcard := append(append(buf[:0], 1, '*'), s.name(id)...)
-		if w, ok := s.find(n.zone, text(wildcard)); ok {
-			out := s.answer(n.zone, w, qtype)
+		wildcard := append(append(buf[:0], 1, '*'), p.in.name(n)...)
+		if w, ok := s.find(p.zone, text(wildcard)); ok {
+			out := s.answer(w, qtype)
 			out.Wildcard = true
 			return out
 		}
 	}
-	return Outcome{Kind: NoSuchName, Zone: n.zone, Owner: s.name(id)}
+	return Outcome{Kind: NoSuchName, Zone: p.zone, Owner: p.in.name(n)}
 }
 
 // closest returns the node of a name, or of its closest encloser, in the deepest zone that holds it; ok is
@@ -70,15 +70,14 @@ func (s *Set) Lookup(qname Name, qtype uint16) Outcome {
 // §3.1.4.1).
 func (s *Set) closest(qname Name, qtype uint16) (id nodeID, exact, ok bool) {
 	if id, ok = s.find(itsOwn, string(qname)); ok {
-		if qtype != dns.TypeDS || s.zones[s.nodes[id].zone].Origin != qname {
+		if qtype != dns.TypeDS || s.zones[s.zoneOf(id)].apex != id {
 			return id, true, true
 		}
 		above, ok := s.enclosing(qname.Parent())
 		if !ok {
 			return id, true, true
 		}
-		zone := s.nodes[above].zone
-		if cut, ok := s.find(zone, string(qname)); ok {
+		if cut, ok := s.find(s.zoneOf(above), string(qname)); ok {
 			return cut, true, true
 		}
 		return above, false, true
@@ -105,53 +104,73 @@ func (s *Set) enclosing(name Name) (id nodeID, ok bool) {
 
 // occluder returns the topmost zone cut or DNAME that takes a question away from the node found for it,
 // if there is one. The parent's side answers for DS at the cut itself.
-func (s *Set) occluder(zone ZoneID, id nodeID, exact bool, qtype uint16) (top nodeID, ok bool) {
-	flags := s.nodes[id].flags
-	if flags&isCut != 0 && !(exact && qtype == dns.TypeDS) || flags&hasDNAME != 0 && !exact {
+func (s *Set) occluder(id nodeID, exact bool, qtype uint16) (top nodeID, ok bool) {
+	p, n := s.node(id)
+	if n.flags&isCut != 0 && !(exact && qtype == dns.TypeDS) || n.flags&hasDNAME != 0 && !exact {
 		top, ok = id, true
 	}
-	if flags&isOccluded == 0 {
+	if n.flags&isOccluded == 0 {
 		return top, ok
 	}
-	origin := s.zones[zone].Origin
-	for name := s.name(id); name != origin; {
+	for name := p.in.name(n); name != p.in.origin; {
 		name = name.Parent()
-		if up, found := s.find(zone, string(name)); found && s.nodes[up].flags&(isCut|hasDNAME) != 0 {
-			top, ok = up, true
+		if up, found := s.find(p.zone, string(name)); found {
+			if _, n := s.node(up); n.flags&(isCut|hasDNAME) != 0 {
+				top, ok = up, true
+			}
 		}
 	}
 	return top, ok
 }
 
 // leave answers for what lies at or below a zone cut, or below a DNAME.
-func (s *Set) leave(zone ZoneID, id nodeID) Outcome {
+func (s *Set) leave(id nodeID) Outcome {
+	p, n := s.node(id)
 	kind, qtype := Redirect, uint16(dns.TypeDNAME)
-	if s.nodes[id].flags&isCut != 0 {
+	if n.flags&isCut != 0 {
 		kind, qtype = Referral, dns.TypeNS
 	}
-	return Outcome{Kind: kind, Zone: zone, Owner: s.name(id), RRset: s.set(id, qtype)}
+	return Outcome{Kind: kind, Zone: p.zone, Owner: p.in.name(n), RRset: p.set(n, qtype)}
 }
 
 // answer answers from a node that is authoritative here.
-func (s *Set) answer(zone ZoneID, id nodeID, qtype uint16) Outcome {
-	n := &s.nodes[id]
-	out := Outcome{Zone: zone, Owner: s.name(id), RRset: s.set(id, qtype)}
+func (s *Set) answer(id nodeID, qtype uint16) Outcome {
+	p, n := s.node(id)
+	out := Outcome{Zone: p.zone, Owner: p.in.name(n), RRset: p.set(n, qtype)}
 	if qtype == dns.TypeANY {
-		out.RRset = s.static(id) // RFC 8482 §4.1: one RRset stands for all
+		out.RRset = p.first(n) // RFC 8482 §4.1: one RRset stands for all
 	}
+	d, pooled := s.dynamicAt(p, n)
 	switch {
-	case qtype == dns.TypeSOA && out.Owner == s.zones[zone].Origin:
+	case qtype == dns.TypeSOA && id == s.zones[p.zone].apex:
 		out.Kind = ApexSOA
-	case n.flags&isPooled != 0 && s.claims(DynamicID(s.sets[n.sets].rdata), qtype, &out):
+	case pooled && s.claims(d, qtype, &out):
 	case out.RRset != 0:
 		out.Kind = Positive
 	default:
 		out.Kind = NoSuchType
-		if out.RRset = s.set(id, dns.TypeCNAME); out.RRset != 0 {
+		if out.RRset = p.set(n, dns.TypeCNAME); out.RRset != 0 {
 			out.Kind = Alias
 		}
 	}
 	return out
+}
+
+// dynamicAt returns the Dynamic of a node, if it has one.
+func (s *Set) dynamicAt(p *nodePage, n *node) (DynamicID, bool) {
+	if n.flags&isPooled == 0 {
+		return 0, false
+	}
+	return s.zones[p.zone].dynamics + DynamicID(p.in.sets[n.sets].rdata), true
+}
+
+// dynamicOf returns the Dynamic of an owner of a zone.
+func (s *Set) dynamicOf(zone ZoneID, owner Name) (DynamicID, bool) {
+	id, ok := s.find(zone, string(owner))
+	if !ok {
+		return 0, false
+	}
+	return s.dynamicAt(s.node(id))
 }
 
 func isAddress(qtype uint16) bool { return qtype == dns.TypeA || qtype == dns.TypeAAAA }
@@ -159,7 +178,8 @@ func isAddress(qtype uint16) bool { return qtype == dns.TypeA || qtype == dns.Ty
 // Glue returns the RRset of a type that a zone holds for a name, even below a zone cut; 0 if none.
 func (s *Set) Glue(zone ZoneID, name Name, qtype uint16) RRsetID {
 	if id, ok := s.find(zone, string(name)); ok {
-		return s.set(id, qtype)
+		p, n := s.node(id)
+		return p.set(n, qtype)
 	}
 	return 0
 }

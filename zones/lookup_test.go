@@ -102,7 +102,7 @@ func TestLookupPooled(t *testing.T) {
 		{Owner: zonetest.Name(t, "cdn.example."), Rules: everyone("cdn")},
 		{Owner: zonetest.Name(t, "*.pool.example."), Rules: everyone("web")},
 	}
-	src.Records = append(src.Records, zones.RRset{
+	zonetest.Pack(t, src, zones.RRset{
 		Owner: zonetest.Name(t, "www.example."), Type: dns.TypeTXT, TTL: 5, Rdata: [][]byte{[]byte("\x02hi")},
 	})
 	set := zonetest.Compile(t, src)
@@ -186,10 +186,7 @@ func TestMatchProperty(t *testing.T) {
 		}
 		d.Rules = append(d.Rules, zones.Rule{Pool: "p"})
 		src.Dynamic = []zones.Dynamic{d}
-		set, err := zones.Compile([]*zones.Source{&src})
-		if err != nil {
-			rt.Fatal(err)
-		}
+		set := zonetest.Compile(t, &src)
 		plain := func(a netip.Addr) int {
 			for i, r := range d.Rules {
 				for _, p := range r.Subnets {
@@ -228,14 +225,23 @@ func TestCompileRefuses(t *testing.T) {
 		what, want string
 		change     func(*zones.Source)
 	}{
-		{"a name outside", "is not in zone", func(s *zones.Source) { s.Origin = zonetest.Name(t, "host1.example.") }},
-		{"a type twice", "two RRsets", func(s *zones.Source) { s.Records = append(s.Records, s.Records[1]) }},
-		{"an empty RRset", "has 0 records", func(s *zones.Source) { s.Records[0].Rdata = nil }},
-		{"type 0", "records of type 0", func(s *zones.Source) { s.Records[0].Type = 0 }},
+		{"records of another zone", "are those of zone", func(s *zones.Source) { s.Origin = owner }},
+		{"a Dynamic without mark", "marks for 0 Dynamics of 1", func(s *zones.Source) {
+			s.Dynamic = []zones.Dynamic{{Owner: owner, Rules: []zones.Rule{{}}}}
+		}},
+		{"a mark at another owner", "no mark for the Dynamic of other.example.", func(s *zones.Source) {
+			s.Dynamic = []zones.Dynamic{{Owner: owner, Rules: []zones.Rule{{}}}}
+			zonetest.Pack(t, s)
+			s.Dynamic[0].Owner = zonetest.Name(t, "other.example.")
+		}},
 		{"a missing pool", "does not exist", func(s *zones.Source) {
 			s.Dynamic = []zones.Dynamic{{Owner: owner, Rules: []zones.Rule{{Pool: "gone"}}}}
+			zonetest.Pack(t, s)
 		}},
-		{"no catch-all", "do not end in one for everyone", func(s *zones.Source) { s.Dynamic = []zones.Dynamic{{Owner: owner}} }},
+		{"no catch-all", "do not end in one for everyone", func(s *zones.Source) {
+			s.Dynamic = []zones.Dynamic{{Owner: owner}}
+			zonetest.Pack(t, s)
+		}},
 	} {
 		s := src()
 		tt.change(s)
@@ -280,9 +286,9 @@ func TestUnpackKeepsRdata(t *testing.T) {
 // A large zone costs about 75 bytes a name, and next to nothing to the garbage collector.
 func BenchmarkCompile(b *testing.B) {
 	const names = 200_000
-	src := zonetest.Master(b, "example.", lookupZone)
+	var records []zones.RRset
 	for i := range names {
-		src.Records = append(src.Records, zones.RRset{
+		records = append(records, zones.RRset{
 			Owner: zonetest.Name(b, fmt.Sprintf("host-%d.bulk.example.", i)), Type: dns.TypeA, TTL: 60, Rdata: [][]byte{{10, 0, 0, 1}},
 		})
 	}
@@ -293,6 +299,8 @@ func BenchmarkCompile(b *testing.B) {
 		set = nil
 		runtime.GC()
 		runtime.ReadMemStats(&before)
+		src := &zones.Source{Origin: zonetest.Name(b, "example.")}
+		zonetest.Pack(b, src, records...)
 		set = zonetest.Compile(b, src)
 		runtime.GC()
 		runtime.ReadMemStats(&after)

@@ -87,9 +87,8 @@ func TestLookupIsThePlainReading(t *testing.T) {
 	labels := rapid.SliceOfN(rapid.SampledFrom([]string{"a", "b", "*", "c"}), 0, 4)
 	rapid.Check(t, func(rt *rapid.T) {
 		z := plainZone{"z.", map[string][]uint16{"z.": {dns.TypeNS}}}
-		src := &zones.Source{Origin: zonetest.Name(t, "z."), Records: []zones.RRset{{
-			Owner: zonetest.Name(t, "z."), Type: dns.TypeNS, Rdata: [][]byte{rdata[dns.TypeNS]},
-		}}}
+		src := &zones.Source{Origin: zonetest.Name(t, "z.")}
+		records := []zones.RRset{{Owner: src.Origin, Type: dns.TypeNS, Rdata: [][]byte{rdata[dns.TypeNS]}}}
 		for range rapid.IntRange(0, 12).Draw(rt, "records") {
 			owner := strings.Join(append(labels.Draw(rt, "owner"), "z."), ".")
 			typ := rapid.SampledFrom(types[:6]).Draw(rt, "type")
@@ -97,12 +96,10 @@ func TestLookupIsThePlainReading(t *testing.T) {
 				continue
 			}
 			z.types[owner] = append(z.types[owner], typ)
-			src.Records = append(src.Records, zones.RRset{Owner: zonetest.Name(t, owner), Type: typ, Rdata: [][]byte{rdata[typ]}})
+			records = append(records, zones.RRset{Owner: zonetest.Name(t, owner), Type: typ, Rdata: [][]byte{rdata[typ]}})
 		}
-		set, err := zones.Compile([]*zones.Source{src})
-		if err != nil {
-			rt.Fatal(err)
-		}
+		zonetest.Pack(t, src, records...)
+		set := zonetest.Compile(t, src)
 		for range 20 {
 			qname := strings.Join(append(labels.Draw(rt, "qname"), "z."), ".")
 			qtype := rapid.SampledFrom(types).Draw(rt, "qtype")

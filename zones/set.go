@@ -37,6 +37,11 @@ type Zone struct {
 	Content [16]byte
 	Watches []checks.Watch
 	Names   int // owner names and empty non-terminals
+	Records int // static ones, without the SOA
+
+	records  *Records  // not nil
+	apex     nodeID    // the others follow it, to the end of their page
+	dynamics DynamicID // the first of the zone: they follow each other
 }
 
 // A PoolID is the place of a pool in Set.Pools.

@@ -15,7 +15,7 @@ type Source struct {
 	Origin  Name
 	File    string // as the user wrote it; "" where there is none
 	SOA     SOA
-	Records []RRset // static records without the SOA, apex NS included; one per owner and type
+	Records *Records // static records without the SOA, apex NS included, with a mark for each Dynamic
 	Pools   []Pool
 	Dynamic []Dynamic
 	Watches []checks.Watch // one per target that the pools' needs name
@@ -30,8 +30,8 @@ type SOA struct {
 	TTL                             uint32
 }
 
-// An RRset is the static records of one owner and type. Rdata is in wire form, names inside it
-// uncompressed; in file order, without duplicates.
+// An RRset is the static records of one owner and type, as Records hands them out. Rdata is in wire form,
+// names inside it uncompressed; in file order, without duplicates.
 type RRset struct {
 	Owner Name
 	Type  uint16

@@ -6,65 +6,48 @@ import (
 	"unsafe"
 )
 
-// The store keeps every owner name and every rdata once, in wire form, in arenas without pointers: a
-// node with one address costs about 75 bytes and nothing to the garbage collector. It is immutable once
-// compiled.
+// A store finds names among the Records of all zones. It is immutable once compiled.
 type store struct {
-	seed  maphash.Seed
-	table []slot // open addressing, a power of two
-	names string // owner names, canonical
-	nodes []node
-	sets  []rrset // those of one node follow each other, by type
-	rdata []byte  // each rdata after its length in two bytes
+	table []slot     // open addressing, a power of two
+	pages []nodePage // the nodes of a zone fill pages of their own
 }
 
-// A slot of the table is the upper half of a name's hash, and below it the node + 1; 0 is free. A name that
-// is not the one looked for is told apart without a look at its node.
+// A slot of the table is the upper part of a name's hash, then slotForeign, and below it the node + 1; 0 is
+// free. A name that is not the one looked for is told apart without a look at its node.
 type slot uint64
 
-const slotNode = 1<<32 - 1
-
-// A nodeID is the place of a node in its store.
-type nodeID uint32
-
-// A node is an owner name of a zone or an empty non-terminal above one.
-type node struct {
-	name  uint32 // place in names
-	sets  uint32 // place of the first RRset
-	zone  ZoneID
-	count uint16 // RRsets
-	size  uint8  // bytes of the name
-	flags nodeFlags
-}
-
-type nodeFlags uint8
-
 const (
-	isCut       nodeFlags = 1 << iota // NS below the apex
-	hasDNAME                          // everything below is redirected
-	isOccluded                        // below a cut or a DNAME: reached only as glue
-	hasWildcard                       // has a child "*"
-	isPooled                          // its first RRset is a Dynamic
-	isForeign                         // the name belongs to a deeper zone of the Set
+	slotNode    = 1<<32 - 1
+	slotForeign = 1 << 32 // the name belongs to a deeper zone of the Set
+	slotHash    = ^slot(slotNode | slotForeign)
 )
 
-// An rrset is one type of one node. Type 0 stands for a Dynamic, whose id is in rdata.
-type rrset struct {
-	rdata uint32 // place in the arena
-	ttl   uint32
-	typ   uint16
-	count uint16
+// seed makes the hash of names differ from process to process.
+var seed = maphash.MakeSeed()
+
+func hash(name string) uint64 { return maphash.String(seed, name) }
+
+// A nodeID is the page of a node and its place in it.
+type nodeID uint32
+
+const (
+	pageBits  = 10
+	pageNodes = 1 << pageBits
+)
+
+// A nodePage is up to pageNodes nodes of one zone.
+type nodePage struct {
+	nodes []node
+	in    *Records
+	zone  ZoneID
 }
 
-// An RRsetID names a static RRset of a Set. The zero RRsetID is none.
-type RRsetID uint32
-
-func (s *store) name(id nodeID) Name {
-	n := &s.nodes[id]
-	return Name(s.names[n.name : n.name+uint32(n.size)])
+func (s *store) node(id nodeID) (*nodePage, *node) {
+	p := &s.pages[id>>pageBits]
+	return p, &p.nodes[id%pageNodes]
 }
 
-func (s *store) hash(name string) uint64 { return maphash.String(s.seed, name) }
+func (s *store) zoneOf(id nodeID) ZoneID { return s.pages[id>>pageBits].zone }
 
 // itsOwn stands for the zone that a name belongs to, the deepest that holds it.
 const itsOwn = ^ZoneID(0)
@@ -75,22 +58,22 @@ func (s *store) find(zone ZoneID, name string) (nodeID, bool) {
 	if len(s.table) == 0 {
 		return 0, false
 	}
-	h := s.hash(name)
+	h := hash(name)
 	mask := uint64(len(s.table) - 1)
 	for i := h & mask; ; i = (i + 1) & mask {
 		at := s.table[i]
 		if at == 0 {
 			return 0, false
 		}
-		if uint64(at)>>32 != h>>32 {
+		if (at^slot(h))&slotHash != 0 || zone == itsOwn && at&slotForeign != 0 {
 			continue
 		}
 		id := nodeID(at&slotNode) - 1
-		n := &s.nodes[id]
-		if n.zone != zone && (zone != itsOwn || n.flags&isForeign != 0) {
+		p, n := s.node(id)
+		if zone != itsOwn && p.zone != zone {
 			continue
 		}
-		if int(n.size) == len(name) && s.names[n.name:n.name+uint32(n.size)] == name {
+		if int(n.size) == len(name) && p.in.names[n.name:n.name+uint32(n.size)] == name {
 			return id, true
 		}
 	}
@@ -99,48 +82,86 @@ func (s *store) find(zone ZoneID, name string) (nodeID, bool) {
 // text is a view of a name in a buffer, to look it up.
 func text(name []byte) string { return unsafe.String(unsafe.SliceData(name), len(name)) }
 
-// set returns the RRset of a type at a node, 0 if it has none.
-func (s *store) set(id nodeID, qtype uint16) RRsetID {
-	n := &s.nodes[id]
-	for i := n.sets; i < n.sets+uint32(n.count); i++ {
-		if s.sets[i].typ == qtype && qtype != 0 {
-			return RRsetID(i + 1)
-		}
+// add takes in the nodes of a zone and returns its apex.
+func (s *store) add(zone ZoneID, r *Records) nodeID {
+	apex := nodeID(len(s.pages) << pageBits)
+	for nodes := r.nodes; len(nodes) > 0; {
+		n := min(len(nodes), pageNodes)
+		s.pages = append(s.pages, nodePage{nodes[:n:n], r, zone})
+		nodes = nodes[n:]
 	}
-	return 0
+	return apex
 }
 
-// static returns the first static RRset of a node, 0 if it has none.
-func (s *store) static(id nodeID) RRsetID {
-	n := &s.nodes[id]
-	first, count := n.sets, n.count
+// index makes the table. foreign says of a name in a zone whether it belongs to a deeper one.
+func (s *store) index(names int, foreign func(zone ZoneID, name Name) bool) {
+	slots := 16
+	for slots < names+names/3 {
+		slots *= 2
+	}
+	s.table = make([]slot, slots)
+	mask := uint64(slots - 1)
+	for at := range s.pages {
+		p := &s.pages[at]
+		for i := range p.nodes {
+			name := p.in.name(&p.nodes[i])
+			h := hash(string(name))
+			entry := slot(h)&slotHash | slot(at<<pageBits+i+1)
+			if foreign(p.zone, name) {
+				entry |= slotForeign
+			}
+			j := h & mask
+			for s.table[j] != 0 {
+				j = (j + 1) & mask
+			}
+			s.table[j] = entry
+		}
+	}
+}
+
+// An RRsetID names a static RRset of a Set. The zero RRsetID is none.
+type RRsetID uint64
+
+// set returns the RRset of a type at a node, 0 if it has none.
+func (p *nodePage) set(n *node, qtype uint16) RRsetID { return p.id(p.in.set(n, qtype)) }
+
+// first returns the first static RRset of a node, 0 if it has none.
+func (p *nodePage) first(n *node) RRsetID {
+	at, count := n.sets, n.count
 	if n.flags&isPooled != 0 {
-		first, count = first+1, count-1
+		at, count = at+1, count-1
 	}
 	if count == 0 {
 		return 0
 	}
-	return RRsetID(first + 1)
+	return p.id(at + 1)
 }
 
+// id makes the id of an RRset from its place plus 1; 0 stays none.
+func (p *nodePage) id(at uint32) RRsetID {
+	if at == 0 {
+		return 0
+	}
+	return RRsetID(p.zone)<<32 | RRsetID(at)
+}
+
+// at returns the records that an RRset is in, and its place.
+func (s *Set) at(r RRsetID) (*Records, uint32) { return s.zones[r>>32].records, uint32(r) - 1 }
+
 // Type returns the type of an RRset.
-func (s *store) Type(r RRsetID) uint16 { return s.sets[r-1].typ }
+func (s *Set) Type(r RRsetID) uint16 {
+	in, i := s.at(r)
+	return in.sets[i].typ
+}
 
 // TTL returns the TTL of an RRset.
-func (s *store) TTL(r RRsetID) uint32 { return s.sets[r-1].ttl }
+func (s *Set) TTL(r RRsetID) uint32 {
+	in, i := s.at(r)
+	return in.sets[i].ttl
+}
 
 // Rdata yields the rdata of an RRset in wire form. They are shared: read only.
-func (s *store) Rdata(r RRsetID) iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		set := &s.sets[r-1]
-		at := set.rdata
-		for range set.count {
-			n := uint32(s.rdata[at])<<8 | uint32(s.rdata[at+1])
-			at += 2
-			if !yield(s.rdata[at : at+n : at+n]) {
-				return
-			}
-			at += n
-		}
-	}
+func (s *Set) Rdata(r RRsetID) iter.Seq[[]byte] {
+	in, i := s.at(r)
+	return in.each(i)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/miekg/dns"
 
 	"vitalns/checks"
+	"vitalns/test/zonetest"
 	"vitalns/zones"
 	"vitalns/zones/policy"
 )
@@ -158,14 +159,10 @@ func (w *world) write(t testing.TB, rs []checks.Register) {
 func (w *world) compile(t testing.TB) *zones.Set {
 	t.Helper()
 	if w.set == nil {
-		set, err := zones.Compile([]*zones.Source{{
+		w.set = zonetest.Compile(t, &zones.Source{
 			Origin: origin, Pools: w.pools, SOA: zones.SOA{MName: origin, RName: origin, Serial: 7, Minimum: 60, TTL: 60},
 			Dynamic: []zones.Dynamic{{Owner: www, Rules: append(w.rules, zones.Rule{Pool: w.pools[0].Name})}},
-		}})
-		if err != nil {
-			t.Fatal(err)
-		}
-		w.set = set
+		})
 	}
 	return w.set
 }

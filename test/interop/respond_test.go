@@ -86,7 +86,7 @@ var questionTypes = []uint16{
 func questions(src *zones.Source) []string {
 	seen := map[string]bool{"other.": true, "nothard.test.": true, "test.": true}
 	long := strings.Repeat("x", 60)
-	for _, set := range src.Records {
+	for set := range src.Records.All() {
 		for n := set.Owner; n.IsSubdomainOf(src.Origin); n = n.Parent() {
 			s := n.String()
 			for _, q := range []string{

@@ -39,6 +39,7 @@ func Master(t testing.TB, origin, text string) *zones.Source {
 		typ   uint16
 	}
 	place := map[key]int{}
+	var records []zones.RRset
 	p := dns.NewZoneParser(strings.NewReader(text), src.Origin.String(), src.File)
 	for rr, ok := p.Next(); ok; rr, ok = p.Next() {
 		h := rr.Header()
@@ -52,16 +53,51 @@ func Master(t testing.TB, origin, text string) *zones.Source {
 		k := key{Name(t, h.Name), h.Rrtype}
 		i, ok := place[k]
 		if !ok {
-			i = len(src.Records)
+			i = len(records)
 			place[k] = i
-			src.Records = append(src.Records, zones.RRset{Owner: k.owner, Type: k.typ, TTL: h.Ttl})
+			records = append(records, zones.RRset{Owner: k.owner, Type: k.typ, TTL: h.Ttl})
 		}
-		src.Records[i].Rdata = append(src.Records[i].Rdata, rdata(t, rr))
+		records[i].Rdata = append(records[i].Rdata, rdata(t, rr))
 	}
 	if err := p.Err(); err != nil {
 		t.Fatalf("zone %s: %v", origin, err)
 	}
+	Pack(t, src, records...)
 	return src
+}
+
+// Pack gives a source these records beside those it has, and a mark for each of its Dynamics.
+func Pack(t testing.TB, src *zones.Source, records ...zones.RRset) {
+	t.Helper()
+	b := zones.NewBuilder(src.Origin, zones.Size{})
+	owner := func(name zones.Name) zones.OwnerID {
+		id, err := b.Owner([]byte(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return id
+	}
+	add := func(set zones.RRset) {
+		id := owner(set.Owner)
+		for _, rdata := range set.Rdata {
+			if err := b.Add(zones.Entry{Owner: id, Type: set.Type, TTL: set.TTL}, rdata); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for set := range src.Records.All() {
+		add(set)
+	}
+	for _, set := range records {
+		add(set)
+	}
+	for i, d := range src.Dynamic {
+		b.AddDynamic(owner(d.Owner), i)
+	}
+	var err error
+	if src.Records, err = b.Build(); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // rdata returns the rdata of a record in wire form, names uncompressed.
@@ -77,9 +113,12 @@ func rdata(t testing.TB, rr dns.RR) []byte {
 	return buf[11:end] // root owner, type, class, TTL, length
 }
 
-// Compile compiles sources or fails the test.
+// Compile compiles sources, whose Dynamics it marks in their records, or fails the test.
 func Compile(t testing.TB, src ...*zones.Source) *zones.Set {
 	t.Helper()
+	for _, s := range src {
+		Pack(t, s)
+	}
 	set, err := zones.Compile(src)
 	if err != nil {
 		t.Fatal(err)

@@ -15,22 +15,15 @@ import (
 // and the order of what has no order, are no part of it.
 func (z *zone) digest() [16]byte {
 	var d digest
-	d.text("vitalns zone 1", string(z.src.Origin))
+	d.text("vitalns zone 2", string(z.src.Origin))
 	soa := z.src.SOA
 	d.text(string(soa.MName), string(soa.RName))
 	for _, n := range []uint32{soa.Serial, soa.Refresh, soa.Retry, soa.Expire, soa.Minimum, soa.TTL} {
 		d.number(int64(n))
 	}
-	records := slices.Clone(z.src.Records)
-	slices.SortFunc(records, func(a, b zones.RRset) int {
-		if c := a.Owner.Compare(b.Owner); c != 0 {
-			return c
-		}
-		return int(a.Type) - int(b.Type)
-	})
-	d.number(int64(len(records)))
-	for _, set := range records {
-		d.rrset(set)
+	d.number(int64(z.src.Records.Len()))
+	for _, n := range recordsSum(z.src.Records) {
+		d.number(int64(n))
 	}
 	dynamic := slices.Clone(z.src.Dynamic)
 	slices.SortFunc(dynamic, func(a, b zones.Dynamic) int { return a.Owner.Compare(b.Owner) })
@@ -75,17 +68,29 @@ func (d *digest) flags(flags ...bool) {
 	}
 }
 
-func (d *digest) rrset(set zones.RRset) {
-	d.text(string(set.Owner))
-	d.number(int64(set.Type), int64(set.TTL), int64(len(set.Rdata)))
-	rdata := make([][]byte, len(set.Rdata))
-	for i, r := range set.Rdata {
-		rdata[i] = canonicalRdata(set.Type, r)
+// recordsSum sums up records whatever their order, without sorting them: it adds the sums of the RRsets.
+func recordsSum(records *zones.Records) (sum [4]uint64) {
+	var one digest
+	var rdata [][]byte
+	for set := range records.All() {
+		one, rdata = one[:0], rdata[:0]
+		one.text(string(set.Owner))
+		one.number(int64(set.Type)<<32|int64(set.TTL), int64(len(set.Rdata)))
+		for _, r := range set.Rdata {
+			rdata = append(rdata, canonicalRdata(set.Type, r))
+		}
+		if len(rdata) > 1 {
+			slices.SortFunc(rdata, bytes.Compare)
+		}
+		for _, r := range rdata {
+			one = append(binary.BigEndian.AppendUint32(one, uint32(len(r))), r...)
+		}
+		h := sha256.Sum256(one)
+		for i := range sum {
+			sum[i] += binary.BigEndian.Uint64(h[8*i:])
+		}
 	}
-	slices.SortFunc(rdata, bytes.Compare)
-	for _, r := range rdata {
-		d.text(string(r))
-	}
+	return sum
 }
 
 func (d *digest) dynamic(o zones.Dynamic) {

@@ -31,7 +31,7 @@ func Export(src *zones.Source) []byte {
 
 // records writes some of the static records, in the order of the file.
 func (ex *exporter) records(some func(set zones.RRset) bool) {
-	for _, set := range ex.Records {
+	for set := range ex.Records.All() {
 		if !some(set) {
 			continue
 		}

@@ -57,18 +57,36 @@ func Load(files []File, opt Options) ([]*zones.Source, Problems) {
 
 // finish puts the parts of the zone into its Source.
 func (z *zone) finish() {
+	b := zones.NewBuilder(z.src.Origin, zones.Size{})
 	for _, o := range z.owners {
-		for _, set := range o.sets {
-			if len(set.Rdata) > 0 {
-				z.src.Records = append(z.src.Records, set.RRset)
-			}
-		}
-		if o.dynamic != nil {
-			z.src.Dynamic = append(z.src.Dynamic, *o.dynamic)
-		}
+		z.pack(b, o)
+	}
+	var err error
+	if z.src.Records, err = b.Build(); err != nil {
+		z.root.Get("zone").Error("", "%v", err)
 	}
 	for _, p := range z.pools {
 		z.src.Pools = append(z.src.Pools, p.Pool)
 	}
 	z.src.Content = z.digest()
+}
+
+// pack puts what stands at an owner into its place.
+func (z *zone) pack(b *zones.Builder, o *owner) {
+	id, err := b.Owner([]byte(o.name))
+	for _, set := range o.sets {
+		for _, rdata := range set.Rdata {
+			if err == nil {
+				err = b.Add(zones.Entry{Owner: id, Type: set.Type, TTL: set.TTL}, rdata)
+			}
+		}
+	}
+	if err != nil {
+		o.at.Error("", "%v", err)
+		return
+	}
+	if o.dynamic != nil {
+		b.AddDynamic(id, len(z.src.Dynamic))
+		z.src.Dynamic = append(z.src.Dynamic, *o.dynamic)
+	}
 }

@@ -135,7 +135,7 @@ func draw(b *strings.Builder, src *zones.Source) {
 	soa := src.SOA
 	fmt.Fprintf(b, "  soa %s %s serial %d refresh %d retry %d expire %d minimum %d ttl %d\n", soa.MName, soa.RName, soa.Serial,
 		soa.Refresh, soa.Retry, soa.Expire, soa.Minimum, soa.TTL)
-	for _, set := range src.Records {
+	for set := range src.Records.All() {
 		for _, rdata := range set.Rdata {
 			fmt.Fprintf(b, "  %s %d %s %s\n", set.Owner, set.TTL, zonefile.FormatType(set.Type), zonefile.FormatRdata(set.Type, rdata))
 		}

@@ -49,7 +49,7 @@ func diffSources(before, after []*zones.Source) []string {
 			c.add("+ zone %s: %s", text(origin), contents(b))
 		case b == nil:
 			c.add("- zone %s: %s", text(origin), contents(a))
-		case !reflect.DeepEqual(a, b):
+		default:
 			diffZone(&c, a, b)
 		}
 	}
@@ -57,7 +57,7 @@ func diffSources(before, after []*zones.Source) []string {
 }
 
 func contents(s *zones.Source) string {
-	return fmt.Sprintf("%s, %s", count(len(s.Pools), "pool"), count(len(s.Records)+len(s.Dynamic), "record set"))
+	return fmt.Sprintf("%s, %s", count(len(s.Pools), "pool"), count(s.Records.RRsets()+len(s.Dynamic), "record set"))
 }
 
 func count(n int, noun string) string {
@@ -268,66 +268,77 @@ func judgement(w checks.Watch) []setting {
 	}
 }
 
+// maxRecordChanges bounds the changed records that are looked at: of more, the first in the files are shown.
+const maxRecordChanges = 20 * maxChanges
+
 // diffRecords says how static RRsets and the owners whose answers come from pools differ.
 func diffRecords(c *changeList, a, b *zones.Source) {
-	old, new := recordSets(a), recordSets(b)
+	var all []recordChange
+	old, new := dynamics(a), dynamics(b)
 	for _, key := range union(old, new) {
-		p, was := old[key]
-		q, is := new[key]
-		switch {
-		case !was:
-			c.add("+ record %s %s", key, q.data())
-		case !is:
-			c.add("- record %s %s", key, p.data())
-		default:
-			if fields := changes(p.settings(), q.settings()); fields != "" {
-				c.add("~ record %s: %s", key, fields)
-			}
+		if p, q := old[key], new[key]; !slices.Equal(p, q) {
+			all = append(all, recordChange{text(key), p, q})
 		}
 	}
+	more := 0
+	for p, q := range a.Records.Changes(b.Records) {
+		if len(all) >= maxRecordChanges {
+			more++
+			continue
+		}
+		owner, typ := p.Owner, p.Type
+		if owner == "" {
+			owner, typ = q.Owner, q.Type
+		}
+		all = append(all, recordChange{text(owner) + " " + typeText(typ), recordSettings(p), recordSettings(q)})
+	}
+	slices.SortStableFunc(all, func(x, y recordChange) int { return strings.Compare(x.key, y.key) })
+	for _, r := range all {
+		switch {
+		case r.was == nil:
+			c.add("+ record %s %s", r.key, r.is[0].value)
+		case r.is == nil:
+			c.add("- record %s %s", r.key, r.was[0].value)
+		default:
+			c.add("~ record %s: %s", r.key, cmp.Or(changes(r.was, r.is), "data behind the first"))
+		}
+	}
+	c.more += more
 }
 
-// A recordSet is a static RRset, or an owner whose answers come from pools.
-type recordSet struct {
-	static  *zones.RRset
-	dynamic *zones.Dynamic
+// A recordChange is an RRset, or an owner whose answers come from pools, as it was and as it is; nil: not
+// there.
+type recordChange struct {
+	key     string
+	was, is []setting
 }
 
-func (r recordSet) data() string {
-	if r.static == nil {
-		rules := make([]string, len(r.dynamic.Rules))
-		for i, rule := range r.dynamic.Rules {
+// dynamics are the owners whose answers come from pools.
+func dynamics(s *zones.Source) map[zones.Name][]setting {
+	out := map[zones.Name][]setting{}
+	for _, d := range s.Dynamic {
+		rules := make([]string, len(d.Rules))
+		for i, rule := range d.Rules {
 			rules[i] = "pool " + rule.Pool
 			if len(rule.Subnets) > 0 {
 				rules[i] += fmt.Sprintf(" for %v", rule.Subnets)
 			}
 		}
-		return strings.Join(rules, ", else ")
-	}
-	all := make([]string, len(r.static.Rdata))
-	for i, wire := range r.static.Rdata {
-		all[i] = zonefile.FormatRdata(r.static.Type, wire)
-	}
-	return some(all)
-}
-
-func (r recordSet) settings() []setting {
-	if r.static == nil {
-		return []setting{{"", r.data()}, {"ecs", fmt.Sprint(r.dynamic.ECS)}}
-	}
-	return []setting{{"data", r.data()}, {"ttl", seconds(r.static.TTL)}}
-}
-
-// recordSets are what a zone holds, by owner and type.
-func recordSets(s *zones.Source) map[string]recordSet {
-	out := map[string]recordSet{}
-	for i, r := range s.Records {
-		out[text(r.Owner)+" "+typeText(r.Type)] = recordSet{static: &s.Records[i]}
-	}
-	for i, d := range s.Dynamic {
-		out[text(d.Owner)] = recordSet{dynamic: &s.Dynamic[i]}
+		out[d.Owner] = []setting{{"", strings.Join(rules, ", else ")}, {"ecs", fmt.Sprint(d.ECS)}}
 	}
 	return out
+}
+
+// recordSettings draw an RRset; nil where there is none.
+func recordSettings(r zones.RRset) []setting {
+	if r.Rdata == nil {
+		return nil
+	}
+	all := make([]string, len(r.Rdata))
+	for i, wire := range r.Rdata {
+		all[i] = zonefile.FormatRdata(r.Type, wire)
+	}
+	return []setting{{"data", some(all)}, {"ttl", seconds(r.TTL)}}
 }
 
 // fieldChanges draws the fields in which two structs differ.

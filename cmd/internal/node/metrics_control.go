@@ -3,7 +3,6 @@ package node
 import (
 	"runtime"
 	"runtime/debug"
-	"sync"
 	"time"
 
 	"vitalns/zones"
@@ -16,7 +15,6 @@ type controlMetrics struct {
 	stateErrors, stateSaved                   *family
 	serial, records                           *family
 	revision                                  string
-	counted                                   *recordCounts
 }
 
 func newControlMetrics(fs *families) controlMetrics {
@@ -38,7 +36,7 @@ func newControlMetrics(fs *families) controlMetrics {
 		serial:  fs.gauge("zone_serial", "Which SOA serial does this node show for a zone? It is to be the same on all nodes.", "zone"),
 		records: fs.gauge("zone_records", "How many static records does a zone have, the SOA included? Addresses that come from pools do not count.", "zone"),
 
-		revision: revision(), counted: new(recordCounts),
+		revision: revision(),
 	}
 }
 
@@ -81,35 +79,10 @@ func (m controlMetrics) zones(s *scrape) {
 		s.truncated = true
 		return
 	}
-	records := m.counted.of(s.loaded)
 	for i, z := range all {
 		s.put(m.serial, float64(s.table.Serial(zones.ZoneID(i))), z.Label)
-		s.put(m.records, float64(records[z.Origin]), z.Label)
+		s.put(m.records, float64(1+z.Records), z.Label)
 	}
-}
-
-// recordCounts are the numbers of static records of a set of zones, counted once.
-type recordCounts struct {
-	mu  sync.Mutex // protects the rest
-	set *zones.Set
-	n   map[zones.Name]int
-}
-
-// of returns the counts, which are read only.
-func (c *recordCounts) of(l Loaded) map[zones.Name]int {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.set == l.Set {
-		return c.n
-	}
-	c.set, c.n = l.Set, make(map[zones.Name]int, len(l.Sources))
-	for _, src := range l.Sources {
-		c.n[src.Origin] = 1
-		for _, rs := range src.Records {
-			c.n[src.Origin] += len(rs.Rdata)
-		}
-	}
-	return c.n
 }
 
 // counted is what the node itself has counted, at one moment.
