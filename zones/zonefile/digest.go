@@ -71,26 +71,31 @@ func (d *digest) flags(flags ...bool) {
 // recordsSum sums up records whatever their order, without sorting them: it adds the sums of the RRsets.
 func recordsSum(records *zones.Records) (sum [4]uint64) {
 	var one digest
-	var rdata [][]byte
 	for set := range records.All() {
-		one, rdata = one[:0], rdata[:0]
-		one.text(string(set.Owner))
-		one.number(int64(set.Type)<<32|int64(set.TTL), int64(len(set.Rdata)))
-		for _, r := range set.Rdata {
-			rdata = append(rdata, canonicalRdata(set.Type, r))
-		}
-		if len(rdata) > 1 {
-			slices.SortFunc(rdata, bytes.Compare)
-		}
-		for _, r := range rdata {
-			one = append(binary.BigEndian.AppendUint32(one, uint32(len(r))), r...)
-		}
+		one = one[:0]
+		one.rrset(set)
 		h := sha256.Sum256(one)
 		for i := range sum {
 			sum[i] += binary.BigEndian.Uint64(h[8*i:])
 		}
 	}
 	return sum
+}
+
+func (d *digest) rrset(set zones.RRset) {
+	d.text(string(set.Owner))
+	d.number(int64(set.Type), int64(set.TTL), int64(len(set.Rdata)))
+	var few [4][]byte
+	rdata := few[:0]
+	for _, r := range set.Rdata {
+		rdata = append(rdata, canonicalRdata(set.Type, r))
+	}
+	if len(rdata) > 1 {
+		slices.SortFunc(rdata, bytes.Compare)
+	}
+	for _, r := range rdata {
+		*d = append(binary.BigEndian.AppendUint32(*d, uint32(len(r))), r...)
+	}
 }
 
 func (d *digest) dynamic(o zones.Dynamic) {
