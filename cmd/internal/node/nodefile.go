@@ -23,6 +23,7 @@ type File struct {
 	Listen   []string
 	UDPSize  int
 	Lameduck time.Duration
+	RRL      FileRRL
 
 	HTTP      string
 	TokenFile string
@@ -95,7 +96,7 @@ func ParseFile(path string, text []byte) (*File, zonefile.Problems) {
 	doc := zonefile.Parse(zonefile.File{Path: path, Text: text})
 	root := doc.Root(fileKeys)
 	f := &File{Path: path, doc: doc, StateDir: defaultStateDir, StartGrace: defaultStartGrace, Listen: []string{defaultDNS},
-		UDPSize: defaultUDPSize, HTTP: defaultHTTP, Control: SystemSocket, LogLevel: "info", LogFormat: "text"}
+		UDPSize: defaultUDPSize, RRL: defaultRRL(), HTTP: defaultHTTP, Control: SystemSocket, LogLevel: "info", LogFormat: "text"}
 	if v := root.Get("geo"); v != nil {
 		v.KeyError("leave it out: pools can be chosen by `subnets` today", "[geo] is not supported in this version")
 	}

@@ -8,7 +8,7 @@ import (
 	"vitalns/zones/zonefile"
 )
 
-var dnsKeys = zonefile.Keys{Names: []string{"listen", "udp_size", "lameduck"}}
+var dnsKeys = zonefile.Keys{Names: []string{"listen", "udp_size", "lameduck", "rrl"}, Foreign: rrlForeign}
 
 func (f *File) parseDNS(t *zonefile.Table) {
 	if t == nil {
@@ -20,6 +20,7 @@ func (f *File) parseDNS(t *zonefile.Table) {
 	}
 	t.Get("udp_size").Int(&f.UDPSize, 512, 4096)
 	t.Get("lameduck").Duration(&f.Lameduck, 0, 10*time.Minute)
+	f.parseRRL(t.Get("rrl"))
 }
 
 // server makes the DNS server that the file asks for.

@@ -44,7 +44,7 @@ format = "json"
 	f.doc, f.secrets, f.patterns = nil, nil, nil
 	want := &File{
 		Path: "etc/vitalns.toml", Node: "ns1", Site: "lon", Zones: []string{"etc/zones/*.toml", "/srv/a.toml"}, StateDir: "etc/state", StartGrace: 10 * time.Second,
-		Listen: []string{"192.0.2.53:53", "[2001:db8::53]:53", ":5300", "localhost:5301"}, UDPSize: 1400, Lameduck: 3 * time.Second,
+		Listen: []string{"192.0.2.53:53", "[2001:db8::53]:53", ":5300", "localhost:5301"}, UDPSize: 1400, Lameduck: 3 * time.Second, RRL: defaultRRL(),
 		HTTP: "127.0.0.1:8053", TokenFile: "etc/api.token", Control: "/run/x.sock",
 		Source: []netip.Addr{netip.MustParseAddr("192.0.2.53")}, Resolver: "127.0.0.53:53",
 		Cluster: &FileCluster{Bind: "192.0.2.53:7946", Join: []string{"198.51.100.53:7946", "ns3.example.com:7946"}, Nodes: 3, Name: "prod",
