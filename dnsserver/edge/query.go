@@ -101,7 +101,7 @@ func Read(wire []byte, q *Query) Verdict {
 		options, framed = q.readRecords(at)
 	}
 	if !framed {
-		q.EDNS, q.TSIG = false, 0
+		q.EDNS, q.Version, q.Size, q.DO, q.TSIG = false, 0, 0, false, 0
 	}
 	if q.Opcode != 0 {
 		q.Name = nil
