@@ -36,7 +36,7 @@ func FuzzRespond(f *testing.F) {
 		if tcp {
 			limit, via = 65535, dnsserver.TCP
 		}
-		m := dnsserver.Respond(table, dnsserver.Query{
+		m := onBothPaths(t, table, dnsserver.Query{
 			Msg: query, Verdict: verdict, Client: netip.MustParseAddr("127.0.0.1"), Via: via, Draw: uint64(len(wire)), NSID: "ns1", Version: "v",
 		})
 		if verdict < edge.Malformed {

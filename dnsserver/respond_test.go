@@ -275,7 +275,7 @@ func TestRespond(t *testing.T) {
 				want.WriteString(lines.Text() + "\n")
 			}
 		}
-		got := draw(dnsserver.Respond(table, parseQuery(t, line)))
+		got := draw(onBothPaths(t, table, parseQuery(t, line)))
 		if got != want.String() && !*update {
 			t.Errorf("%s\ngot:\n%swant:\n%s", line, got, want.String())
 		}

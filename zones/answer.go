@@ -55,6 +55,10 @@ type FamilyAnswer struct {
 	Rdata  [][][]byte // by place in Choice.Members: what it adds, in wire form; read only
 	TTL    uint32
 	Note   Note
+	// Records are what all of Choice.Members add, as records owned by the name of the question, and Ends
+	// where those of each end: one body for every name of a pool. Of names there is none.
+	Records []byte
+	Ends    []int
 }
 
 // NoLimit is the TTL of a NODATA that health has no part in: the pool has no address of that family.
@@ -163,6 +167,9 @@ func (a *PoolAnswer) family(sc *scene, sol *solution, f family) (until time.Dura
 		out.Rdata = append(out.Rdata, rdata)
 	}
 	out.TTL, until = sc.ttl(sol, f)
+	if f != alias {
+		out.Records, out.Ends = packMembers(familyTypes[f], out.TTL, out.Rdata)
+	}
 	out.Note = sol.note(f)
 	return until
 }

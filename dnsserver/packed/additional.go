@@ -1,0 +1,171 @@
+package packed
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+
+	"github.com/miekg/dns"
+
+	"vitalns/zones"
+)
+
+// maxLeads bounds the names whose addresses are looked for; more: the response is left to Respond.
+const maxLeads = 64
+
+// A lead is a name that a client will ask for next, once it has the record that leads there.
+type lead struct {
+	name zones.Name
+	from uint16 // the type that leads there
+}
+
+// leads reports whether records of a type lead to a name whose addresses save the client a question
+// (RFC 1035 §3.3, 2782, 9460 §4.1).
+func leads(typ uint16) bool {
+	switch typ {
+	case dns.TypeNS, dns.TypeMX, dns.TypeSRV, dns.TypeSVCB, dns.TypeHTTPS:
+		return true
+	}
+	return false
+}
+
+func isService(typ uint16) bool { return typ == dns.TypeSVCB || typ == dns.TypeHTTPS }
+
+// lead takes in what a record of the answer leads to.
+func (a *Answerer) lead(at *step, typ uint16, rdata []byte, before int) {
+	target, ok := nameIn(rdata, before)
+	if !ok {
+		a.w.lost = true
+		return
+	}
+	name := a.canonical(target)
+	if isService(typ) {
+		switch alias := binary.BigEndian.Uint16(rdata) == 0; {
+		case name == zones.Root && !alias:
+			name = at.qname // RFC 9460 §2.5: the owner, in service mode
+		case name != zones.Root && alias:
+			a.w.lost = true // it leads on
+		}
+	}
+	a.leadTo(name, typ)
+}
+
+func (a *Answerer) leadTo(name zones.Name, typ uint16) {
+	if name == zones.Root || slices.ContainsFunc(a.leads, func(l lead) bool { return l.name == name }) {
+		return
+	}
+	if len(a.leads) == maxLeads {
+		a.w.lost = true
+		return
+	}
+	a.leads = append(a.leads, lead{name, typ})
+}
+
+// additional adds the addresses of the names that the response leads to: glue of a referral, or those that
+// save the client a question.
+func (a *Answerer) additional() {
+	if a.referral {
+		a.referralGlue()
+		return
+	}
+	for _, l := range a.leads {
+		a.addresses(l)
+	}
+}
+
+// referralGlue adds what the zone holds for the name servers of a referral, first those below the cut,
+// without which the referral is of no use (RFC 9471 §3).
+func (a *Answerer) referralGlue() {
+	count, rdata := a.set.Packed(a.cut.RRset)
+	for range count {
+		n := int(binary.BigEndian.Uint16(rdata))
+		if target, ok := nameIn(rdata[2:2+n], 0); ok {
+			a.leadTo(a.canonical(target), 0)
+		} else {
+			a.w.lost = true
+		}
+		rdata = rdata[2+n:]
+	}
+	a.required = true
+	for _, l := range a.leads {
+		if l.name.IsSubdomainOf(a.cut.Owner) {
+			a.glueRecords(a.cut.Zone, l.name)
+		}
+	}
+	a.required = false
+	for _, l := range a.leads {
+		if !l.name.IsSubdomainOf(a.cut.Owner) && !a.glueRecords(a.cut.Zone, l.name) {
+			a.addresses(l)
+		}
+	}
+}
+
+var addressTypes = [...]uint16{dns.TypeA, dns.TypeAAAA}
+
+// glueRecords adds the addresses that a zone holds for a name, even below a zone cut, if it does.
+func (a *Answerer) glueRecords(zone zones.ZoneID, name zones.Name) (found bool) {
+	o := owner{name: view(name)}
+	for _, qtype := range addressTypes {
+		if id := a.set.Glue(zone, name, qtype); id != 0 {
+			a.courtesy(&o, id)
+			found = true
+		}
+	}
+	return found
+}
+
+// addresses adds the addresses of a name that this node is authoritative for, pools included; of a name
+// server one below a zone cut will do.
+func (a *Answerer) addresses(l lead) {
+	o := owner{name: view(l.name)}
+	for _, qtype := range addressTypes {
+		switch out := a.set.Lookup(l.name, qtype); out.Kind {
+		case zones.Positive:
+			a.courtesy(&o, out.RRset)
+		case zones.Referral:
+			if id := a.set.Glue(out.Zone, l.name, qtype); id != 0 && l.from == dns.TypeNS {
+				a.courtesy(&o, id)
+			}
+		case zones.Pooled:
+			pool := a.route(out.Dynamic)
+			names := a.set.Pools()[pool].Names
+			drawn := a.draw(out.Dynamic, pool, qtype) // a client subnet may decide it, whether it fits or not
+			if names {
+				a.w.lost = a.w.lost || isService(l.from)
+			} else if drawn.result() == zones.DrawnServe && a.open() {
+				a.close(a.records(&o, &drawn))
+			}
+		case zones.Alias:
+			a.w.lost = a.w.lost || isService(l.from) // they are followed
+		case zones.Followed, zones.Hosted:
+			a.w.lost = true
+		}
+	}
+}
+
+// courtesy adds a static RRset, if it fits.
+func (a *Answerer) courtesy(o *owner, id zones.RRsetID) {
+	if a.open() {
+		a.close(a.w.rrset(a.set, o, id, math.MaxInt))
+	}
+}
+
+// open begins an RRset of the additional section; false: there is no more room. A whole RRset is added or
+// nothing (RFC 2181 §9), and after one that is left out none is added.
+func (a *Answerer) open() bool {
+	a.mark = a.w.n
+	return !a.full && !a.w.over
+}
+
+// close ends it. One that must not be left out, and does not fit, leaves the writer over.
+func (a *Answerer) close(records int) {
+	if a.required || a.w.over && a.short() {
+		a.extras += records
+		return
+	}
+	if a.w.over || a.w.n+a.optSize() > a.limit {
+		a.w.n, a.w.over, a.full = a.mark, false, true
+		return
+	}
+	a.extras += records
+}

@@ -1,0 +1,257 @@
+package packed
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+	"unsafe"
+
+	"github.com/miekg/dns"
+
+	"vitalns/dnsserver/edge"
+	"vitalns/zones"
+)
+
+// A Request is what a response depends on besides the query and the table.
+type Request struct {
+	Client    netip.Addr
+	Stream    bool          // no limit but that of a message
+	Keepalive time.Duration // how long the connection may idle; 0: not to be said
+	Draw      uint64        // random: rotation and weighted choice follow it
+	Cookie    edge.Cookie   // of the query: the response has its answer
+}
+
+// A Source says what a response was made from.
+type Source uint8
+
+const (
+	Error Source = iota
+	Static
+	Pool
+	Negative
+)
+
+// A Trace is what is counted of a response.
+type Trace struct {
+	Zoned     bool
+	Zone      zones.ZoneID // of the question, where Zoned
+	Source    Source
+	Rcode     int
+	Referral  bool
+	Truncated bool
+	From      zones.PoolID // the pool whose Members were drawn
+	Members   []int        // by place in its file order; good until the next query
+}
+
+// An Answerer answers queries, one after the other: it is not for two goroutines at once. What it keeps
+// between them is space.
+type Answerer struct {
+	nsid    []byte
+	udpSize int
+
+	Trace Trace // of the last answer
+
+	in    *Request
+	q     *edge.Query
+	table *zones.Table
+	set   *zones.Set
+	w     writer
+	limit int // the most bytes the response may have
+
+	aa                           bool
+	answers, authorities, extras int // records
+	scope                        int // leading bits of the client subnet that the answer depended on
+	notes                        [maxNotes]note
+	noted                        int
+
+	referral bool // to cut
+	cut      zones.Outcome
+	leads    []lead
+	required bool // what is added must not be left out
+	full     bool // something was left out
+	mark     int  // where the RRset being added begins
+
+	at      step
+	passed  []zones.Name
+	picked  []int
+	qname   [nameSpace]byte
+	lowered []byte // names of rdata, in lower case
+}
+
+const (
+	maxName   = 255
+	nameSpace = maxName + 9 // written in words of 8 bytes
+	// loweredSpace bounds the names of rdata with capitals in one response; full: it is left to Respond.
+	loweredSpace = 2048
+)
+
+// New returns an Answerer of a node of this name (RFC 5001) that sends at most udpSize bytes over UDP.
+func New(nsid string, udpSize uint16) *Answerer {
+	return &Answerer{
+		nsid: []byte(nsid[:min(len(nsid), maxNSID)]), udpSize: int(max(udpSize, dns.MinMsgSize)),
+		leads: make([]lead, 0, maxLeads), passed: make([]zones.Name, 0, maxChain), lowered: make([]byte, 0, loweredSpace),
+	}
+}
+
+// Answer writes the response to a query into out and returns its length. It is the one that Respond gives,
+// or ok is false: then it is Respond's to answer.
+func (a *Answerer) Answer(t *zones.Table, q *edge.Query, in *Request, out []byte) (n int, ok bool) {
+	if q.Opcode != dns.OpcodeQuery || len(q.Name) < 2 || q.Class != dns.ClassINET || q.TSIG != 0 || q.Version != 0 {
+		return 0, false
+	}
+	switch q.Type {
+	case dns.TypeAXFR, dns.TypeIXFR, dns.TypeMAILA, dns.TypeMAILB, dns.TypeOPT, dns.TypeTSIG, dns.TypeTKEY, dns.TypeNone:
+		return 0, false
+	}
+	a.q, a.in, a.table, a.set = q, in, t, t.Set()
+	a.limit = a.most()
+	end := headerSize + len(q.Name) + 4
+	if len(out) < end {
+		return 0, false
+	}
+	a.Trace = Trace{Members: a.Trace.Members[:0]}
+	a.w.reset(out[:min(len(out), a.limit)], q.Name)
+	a.aa, a.answers, a.authorities, a.extras, a.scope, a.noted = false, 0, 0, 0, 0, 0
+	a.referral, a.required, a.full = false, false, false
+	a.leads, a.lowered = a.leads[:0], a.lowered[:0]
+	a.w.n = copy(out, q.Wire[:end])
+
+	rcode := a.chain(lower(&a.qname, q))
+	if a.w.lost {
+		return 0, false
+	}
+	if rcode != dns.RcodeSuccess && rcode != dns.RcodeNameError {
+		a.clear(end)
+		a.aa = false
+		a.Trace.Source, a.Trace.Members = Error, a.Trace.Members[:0]
+	} else if len(a.leads) > 0 || a.referral {
+		a.additional()
+	}
+	if a.w.over && a.short() || a.w.lost {
+		return 0, false
+	}
+	a.fit(end)
+	a.Trace.Rcode, a.Trace.Referral = rcode, a.referral
+	a.header(out, rcode)
+	if q.EDNS {
+		a.writeOPT()
+	}
+	if a.w.over {
+		return 0, false // out is too short even for the record that says so
+	}
+	return a.w.n, true
+}
+
+// most is the most bytes the response may have.
+func (a *Answerer) most() int {
+	switch {
+	case a.in.Stream:
+		return dns.MaxMsgSize - 1
+	case !a.q.EDNS:
+		return dns.MinMsgSize
+	}
+	return min(max(int(a.q.Size), dns.MinMsgSize), a.udpSize)
+}
+
+// short reports whether the space for the response is less than the client has.
+func (a *Answerer) short() bool { return len(a.w.buf) < a.limit }
+
+// clear takes the records out of the response.
+func (a *Answerer) clear(end int) {
+	a.w.n, a.w.over = end, false
+	a.answers, a.authorities, a.extras = 0, 0, 0
+}
+
+// fit leaves out what the client has no room for: after additional records that are a courtesy the extended
+// errors, and when what is left does not fit, everything, with TC set, so that the client comes back over
+// TCP.
+func (a *Answerer) fit(end int) {
+	if !a.w.over && a.w.n+a.optSize() <= a.limit {
+		return
+	}
+	a.noted = 0
+	if !a.w.over && a.w.n+a.optSize() <= a.limit {
+		return
+	}
+	a.Trace.Truncated = true
+	a.clear(end)
+}
+
+// header writes the header. Of the query's it keeps ID, opcode and RD.
+func (a *Answerer) header(out []byte, rcode int) {
+	flags := uint16(1<<15 | rcode)
+	if a.aa {
+		flags |= 1 << 10
+	}
+	if a.Trace.Truncated {
+		flags |= 1 << 9
+	}
+	if a.q.RD {
+		flags |= 1 << 8
+	}
+	extras := a.extras
+	if a.q.EDNS {
+		extras++
+	}
+	binary.BigEndian.PutUint16(out[2:], flags)
+	binary.BigEndian.PutUint16(out[4:], 1)
+	binary.BigEndian.PutUint16(out[6:], uint16(a.answers))
+	binary.BigEndian.PutUint16(out[8:], uint16(a.authorities))
+	binary.BigEndian.PutUint16(out[10:], uint16(extras))
+}
+
+// view is a name as bytes: read only.
+func view(n zones.Name) []byte { return unsafe.Slice(unsafe.StringData(string(n)), len(n)) }
+
+// text is a name in canonical form that stands in a buffer, for as long as it does.
+func text(b []byte) zones.Name { return zones.Name(unsafe.String(unsafe.SliceData(b), len(b))) }
+
+// lower writes the question's name in lower case into buf.
+func lower(buf *[nameSpace]byte, q *edge.Query) zones.Name {
+	name, n := q.Wire[headerSize:], len(q.Name)
+	at := 0
+	for ; at < n && at+8 <= len(name); at += 8 {
+		binary.LittleEndian.PutUint64(buf[at:], lower8(binary.LittleEndian.Uint64(name[at:])))
+	}
+	for ; at < n; at++ {
+		buf[at] = lower1(name[at])
+	}
+	return text(buf[:n])
+}
+
+// lower8 puts the ASCII letters among 8 bytes in lower case. Lengths of labels are none.
+func lower8(x uint64) uint64 {
+	const ones, low7 = 0x0101010101010101, 0x7f7f7f7f7f7f7f7f
+	atLeastA := x&low7 + ones*(0x80-'A')
+	beyondZ := x&low7 + ones*(0x80-'Z'-1)
+	return x | (atLeastA&^beyondZ&^x&(ones<<7))>>2
+}
+
+func lower1(c byte) byte {
+	if 'A' <= c && c <= 'Z' {
+		return c + 'a' - 'A'
+	}
+	return c
+}
+
+// canonical is a name of some rdata in lower case.
+func (a *Answerer) canonical(name []byte) zones.Name {
+	for _, c := range name {
+		if 'A' <= c && c <= 'Z' {
+			return a.copyLower(name)
+		}
+	}
+	return text(name)
+}
+
+func (a *Answerer) copyLower(name []byte) zones.Name {
+	if len(a.lowered)+len(name) > cap(a.lowered) {
+		a.w.lost = true
+		return zones.Root
+	}
+	from := len(a.lowered)
+	for _, c := range name {
+		a.lowered = append(a.lowered, lower1(c))
+	}
+	return text(a.lowered[from:])
+}

@@ -1,0 +1,145 @@
+package packed
+
+import (
+	"encoding/binary"
+	"math"
+	"slices"
+
+	"github.com/miekg/dns"
+
+	"vitalns/zones"
+)
+
+// maxChain bounds how many aliases one response follows, as Respond does.
+const maxChain = 16
+
+// A step is one name of the chain of aliases that a response follows.
+type step struct {
+	qname zones.Name
+	owner owner // the same name as it is spelt in the answer
+	qtype uint16
+}
+
+// chain answers a question of class IN. It returns the response code, which is that of the last name
+// (RFC 6604 §3).
+func (a *Answerer) chain(qname zones.Name) (rcode int) {
+	out := a.set.Lookup(qname, a.q.Type)
+	if out.Kind == zones.NotAuthoritative {
+		a.note(dns.ExtendedErrorCodeNotAuthoritative, "")
+		return dns.RcodeRefused
+	}
+	a.Trace.Zone, a.Trace.Zoned = out.Zone, true
+	a.aa = out.Kind != zones.Referral
+	at := &a.at
+	*at = step{qname, owner{a.q.Name, toQuestion}, a.q.Type}
+	if out.Kind == zones.Positive { // the most frequent by far
+		a.positive(at, out.RRset)
+		return dns.RcodeSuccess
+	}
+	for a.passed = a.passed[:0]; ; out = a.set.Lookup(at.qname, at.qtype) {
+		a.passed = append(a.passed, at.qname)
+		next, rcode := a.outcome(at, &out)
+		if rcode != dns.RcodeSuccess || next == nil || a.w.lost {
+			return rcode
+		}
+		at.qname, at.owner = a.canonical(next), owner{name: next}
+		if len(a.passed) == maxChain || slices.Contains(a.passed, at.qname) {
+			return dns.RcodeSuccess
+		}
+	}
+}
+
+// outcome adds one outcome to the response and returns the name that follows, if one does.
+func (a *Answerer) outcome(at *step, out *zones.Outcome) (next []byte, rcode int) {
+	switch out.Kind {
+	case zones.NotAuthoritative: // where the chain leads out
+	case zones.Positive:
+		a.positive(at, out.RRset)
+	case zones.ApexSOA:
+		a.soa(&at.owner, out.Zone, a.set.Zone(out.Zone).SOA.TTL)
+		a.answered(Static, 1)
+	case zones.Alias:
+		a.answered(Static, a.w.rrset(a.set, &at.owner, out.RRset, 1))
+		_, rdata := a.set.Packed(out.RRset)
+		return a.target(rdata[2 : 2+binary.BigEndian.Uint16(rdata)]), dns.RcodeSuccess
+	case zones.Referral:
+		a.refer(out)
+	case zones.Pooled:
+		return a.pooled(at, out)
+	case zones.NoSuchType:
+		a.negative(out.Zone, a.negativeTTL(out.Zone))
+	case zones.NoSuchName:
+		a.negative(out.Zone, a.negativeTTL(out.Zone))
+		return nil, dns.RcodeNameError
+	default:
+		a.w.lost = true
+	}
+	return nil, dns.RcodeSuccess
+}
+
+// positive answers with a static RRset.
+func (a *Answerer) positive(at *step, id zones.RRsetID) {
+	a.answered(Static, a.w.rrset(a.set, &at.owner, id, math.MaxInt))
+	typ := a.set.Type(id)
+	if !leads(typ) {
+		return
+	}
+	_, l := kindOf(typ)
+	count, rdata := a.set.Packed(id)
+	for range count {
+		n := int(binary.BigEndian.Uint16(rdata))
+		a.lead(at, typ, rdata[2:2+n], l.before)
+		rdata = rdata[2+n:]
+	}
+}
+
+// answered counts records of the answer section.
+func (a *Answerer) answered(from Source, n int) {
+	a.answers += n
+	a.Trace.Source = max(a.Trace.Source, from)
+}
+
+// target returns the name that the data of a CNAME are.
+func (a *Answerer) target(rdata []byte) []byte {
+	if name, ok := nameIn(rdata, 0); !ok || len(name) != len(rdata) {
+		a.w.lost = true
+		return nil
+	}
+	return rdata
+}
+
+// refer adds the name servers of a zone cut. Their addresses follow in additional.
+func (a *Answerer) refer(out *zones.Outcome) {
+	a.referral, a.cut = true, *out
+	cut := owner{name: view(out.Owner)}
+	a.authorities += a.w.rrset(a.set, &cut, out.RRset, math.MaxInt)
+	a.Trace.Source = max(a.Trace.Source, Static)
+}
+
+// negative adds the SOA of a zone, which says how long its absence may be believed (RFC 2308 §3).
+func (a *Answerer) negative(zone zones.ZoneID, ttl uint32) {
+	apex := owner{name: view(a.set.Zone(zone).Origin)}
+	a.soa(&apex, zone, ttl)
+	a.authorities++
+	a.Trace.Source = Negative
+}
+
+func (a *Answerer) negativeTTL(zone zones.ZoneID) uint32 {
+	soa := &a.set.Zone(zone).SOA
+	return min(soa.TTL, soa.Minimum)
+}
+
+// soa writes the SOA record of a zone.
+func (a *Answerer) soa(o *owner, zone zones.ZoneID, ttl uint32) {
+	soa := &a.set.Zone(zone).SOA
+	a.w.begin(o, dns.TypeSOA, ttl, 0)
+	from := a.w.n
+	a.w.name(view(soa.MName), true)
+	a.w.name(view(soa.RName), true)
+	if b := a.w.room(5 * 4); b != nil {
+		for i, v := range [...]uint32{a.table.Serial(zone), soa.Refresh, soa.Retry, soa.Expire, soa.Minimum} {
+			binary.BigEndian.PutUint32(b[4*i:], v)
+		}
+	}
+	a.w.end(from)
+}

@@ -1,0 +1,18 @@
+// Package packed answers queries from the wire form in which zones keeps names, rdata and the answers of
+// pools, without a dns.Msg and without allocation.
+//
+// It builds nothing ahead of a query and keeps nothing between two, so that there is no second truth that a
+// change of a zone or a verdict would have to reach: the one value that is swapped is the zones.Table, and
+// one load of its pointer is all that a query shares with others. A million names cost it nothing. What is
+// built ahead is what costs a query the most to make and takes little space: the records of a pool's
+// answer, once for all names that use the pool, when a verdict resolves it (zones.FamilyAnswer.Records).
+// Else a response is put together from the store: a header, the question as the client spelt it, and for
+// each rdata a pointer to the question, type, class, TTL and the bytes as they stand. Rotation, weights and
+// hashes are drawn by policy, as on the plain path.
+//
+// The plain path, dnsserver.Respond, is the reference: a response is the very bytes that Respond packs,
+// compression included, so that both leave out the same where a response does not fit; tests hold them
+// equal. What is rare is not written twice but left to Respond: classes but IN, opcodes but QUERY,
+// transfers, DNAME, ALIAS, types whose data have names that few zones hold, and whatever exceeds the bounds
+// that stand at the constants of this package. Its one main call is Answerer.Answer.
+package packed

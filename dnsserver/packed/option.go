@@ -1,0 +1,146 @@
+package packed
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"vitalns/dnsserver/edge"
+	"vitalns/zones"
+)
+
+const (
+	maxNotes    = 3 // extended errors of one response
+	maxNoteText = 255
+	maxNSID     = 128
+
+	optFixed    = 11 // of an OPT record, with its owner, the root
+	optionFixed = 4  // of an option: code and length
+	subnetFixed = 4  // family and two lengths
+)
+
+// A note is an extended error (RFC 8914).
+type note struct {
+	code uint16
+	text string
+}
+
+// note adds an extended error. One text is sent once.
+func (a *Answerer) note(code uint16, text string) {
+	n := note{code, text[:min(len(text), maxNoteText)]}
+	for _, have := range a.notes[:a.noted] {
+		if have == n {
+			return
+		}
+	}
+	if a.noted < maxNotes {
+		a.notes[a.noted] = n
+		a.noted++
+	}
+}
+
+func (a *Answerer) saysNSID() bool { return a.q.NSID && len(a.nsid) > 0 }
+
+func (a *Answerer) saysKeepalive() bool {
+	return a.q.Keepalive && a.in.Stream && a.in.Keepalive > 0
+}
+
+// subnetSize is how many bytes of its address a client subnet has.
+func (a *Answerer) subnetSize() int { return (a.q.Subnet.Prefix.Bits() + 7) / 8 }
+
+// optSize is the size of the OPT record of the response.
+func (a *Answerer) optSize() int {
+	if !a.q.EDNS {
+		return 0
+	}
+	n := optFixed
+	if a.saysNSID() {
+		n += optionFixed + len(a.nsid)
+	}
+	if a.in.Cookie.Result != edge.NoCookie {
+		n += optionFixed + len(a.in.Cookie.Answer)
+	}
+	if a.q.Subnet.Present {
+		n += optionFixed + subnetFixed + max(a.subnetSize(), 0)
+	}
+	if a.saysKeepalive() {
+		n += optionFixed + 2
+	}
+	for i := range a.notes[:a.noted] {
+		n += optionFixed + 2 + len(a.notes[i].text)
+	}
+	return n
+}
+
+// writeOPT writes the OPT record of the response (RFC 6891).
+func (a *Answerer) writeOPT() {
+	size := a.optSize()
+	b := a.w.room(size)
+	if b == nil {
+		return
+	}
+	b[0] = 0
+	binary.BigEndian.PutUint16(b[1:], dns.TypeOPT)
+	binary.BigEndian.PutUint16(b[3:], uint16(a.udpSize))
+	binary.BigEndian.PutUint32(b[5:], 0)
+	if a.q.DO {
+		b[7] = 0x80
+	}
+	binary.BigEndian.PutUint16(b[9:], uint16(size-optFixed))
+	if b = b[optFixed:]; len(b) == 0 {
+		return
+	}
+	if a.saysNSID() {
+		b = option(b, dns.EDNS0NSID, len(a.nsid))
+		b = b[copy(b, a.nsid):]
+	}
+	if s := &a.q.Subnet; s.Present {
+		n := max(a.subnetSize(), 0)
+		b = option(b, dns.EDNS0SUBNET, subnetFixed+n)
+		binary.BigEndian.PutUint16(b, s.Family)
+		b[2], b[3] = uint8(max(s.Prefix.Bits(), 0)), uint8(a.scope)
+		addr := s.Prefix.Addr().As16()
+		from := addr[:]
+		if s.Family == 1 {
+			from = addr[12:]
+		}
+		b = b[subnetFixed+copy(b[subnetFixed:], from[:n]):]
+	}
+	if a.saysKeepalive() {
+		b = option(b, dns.EDNS0TCPKEEPALIVE, 2)
+		binary.BigEndian.PutUint16(b, uint16(a.in.Keepalive/(100*time.Millisecond)))
+		b = b[2:]
+	}
+	if c := &a.in.Cookie; c.Result != edge.NoCookie {
+		b = option(b, dns.EDNS0COOKIE, len(c.Answer))
+		b = b[copy(b, c.Answer[:]):]
+	}
+	for _, n := range a.notes[:a.noted] {
+		b = option(b, dns.EDNS0EDE, 2+len(n.text))
+		binary.BigEndian.PutUint16(b, n.code)
+		b = b[2+copy(b[2:], n.text):]
+	}
+}
+
+// option writes the head of an option and returns what follows it.
+func option(b []byte, code uint16, size int) []byte {
+	binary.BigEndian.PutUint16(b, code)
+	binary.BigEndian.PutUint16(b[2:], uint16(size))
+	return b[optionFixed:]
+}
+
+// useSubnet reports whether the client subnet stands for the client (RFC 7871).
+func (a *Answerer) useSubnet(d zones.DynamicID) bool {
+	return a.q.Subnet.Present && a.q.Subnet.Family != 0 && a.set.ECS(d)
+}
+
+// client is the prefix that the hash policy looks at, and what an address in a rule is compared with.
+func (a *Answerer) client(d zones.DynamicID) netip.Prefix {
+	if a.useSubnet(d) {
+		return a.q.Subnet.Prefix
+	}
+	addr := a.in.Client.Unmap()
+	return netip.PrefixFrom(addr, addr.BitLen())
+}

@@ -1,0 +1,150 @@
+package packed
+
+import (
+	"encoding/binary"
+
+	"github.com/miekg/dns"
+
+	"vitalns/zones"
+	"vitalns/zones/policy"
+)
+
+// pooled answers from a pool.
+func (a *Answerer) pooled(at *step, out *zones.Outcome) (next []byte, rcode int) {
+	pool := a.route(out.Dynamic)
+	names := a.set.Pools()[pool].Names
+	qtype := at.qtype
+	switch {
+	case names:
+	case qtype == dns.TypeANY:
+		qtype = dns.TypeA
+	case qtype != dns.TypeA && qtype != dns.TypeAAAA:
+		a.beside(at, out)
+		return nil, dns.RcodeSuccess
+	}
+	drawn := a.draw(out.Dynamic, pool, qtype)
+	if at.qtype == dns.TypeANY && drawn.result() == zones.DrawnNoData {
+		drawn = a.draw(out.Dynamic, pool, dns.TypeAAAA)
+	}
+	if note := &drawn.Note; note.Text != "" || note.Code != 0 {
+		a.note(note.Code, note.Text)
+	}
+	switch result := drawn.result(); {
+	case result == zones.DrawnServFail:
+		return nil, dns.RcodeServerFailure
+	case result == zones.DrawnNoData && at.qtype == dns.TypeANY && out.RRset != 0:
+		a.beside(at, out)
+		return nil, dns.RcodeSuccess
+	case result == zones.DrawnNoData:
+		// Health has a part in this absence: it is believed no longer than the pool's answers are.
+		a.negative(out.Zone, min(drawn.TTL, a.negativeTTL(out.Zone)))
+		return nil, dns.RcodeSuccess
+	}
+	a.drawnMembers(&drawn)
+	if !names {
+		a.answered(Pool, a.records(&at.owner, &drawn))
+		return nil, dns.RcodeSuccess
+	}
+	rdata := drawn.Rdata[drawn.picked[0]][0]
+	a.w.begin(&at.owner, dns.TypeCNAME, drawn.TTL, 0)
+	from := a.w.n
+	a.w.name(rdata, true)
+	a.w.end(from)
+	a.answered(Pool, 1)
+	if at.qtype == dns.TypeCNAME || at.qtype == dns.TypeANY {
+		return nil, dns.RcodeSuccess
+	}
+	return a.target(rdata), dns.RcodeSuccess
+}
+
+// beside answers with what stands beside a pool: records of other types.
+func (a *Answerer) beside(at *step, out *zones.Outcome) {
+	if out.RRset != 0 {
+		a.positive(at, out.RRset)
+	} else {
+		a.negative(out.Zone, a.negativeTTL(out.Zone))
+	}
+}
+
+// drawn is one answer of a pool.
+type drawn struct {
+	*zones.FamilyAnswer
+	picked []int // by place in Choice.Members
+	empty  bool  // those drawn have no address of the family
+}
+
+func (d *drawn) result() zones.Result {
+	if d.empty {
+		return zones.DrawnNoData
+	}
+	return d.Result
+}
+
+// draw makes this query's answer of a pool. What it picks holds until the next draw.
+func (a *Answerer) draw(id zones.DynamicID, pool zones.PoolID, qtype uint16) drawn {
+	d := drawn{FamilyAnswer: a.table.Answer(pool, qtype)}
+	key := uint64(0)
+	if a.set.Pools()[pool].Pool.Policy == policy.HashKind {
+		client := a.client(id)
+		key = policy.ClientKey(client)
+		if a.useSubnet(id) {
+			most := policy.ClientBits6
+			if client.Addr().Is4() {
+				most = policy.ClientBits4
+			}
+			a.scope = max(a.scope, min(client.Bits(), most))
+		}
+	} else if d.Choice.Mode == policy.Hash {
+		key = policy.ClientKey(a.client(id))
+	}
+	if d.Result != zones.DrawnServe {
+		return d
+	}
+	a.picked = policy.AppendPick(a.picked[:0], d.Choice, a.in.Draw, key)
+	d.picked, d.empty = a.picked, true
+	for _, i := range d.picked {
+		d.empty = d.empty && len(d.Rdata[i]) == 0
+	}
+	return d
+}
+
+// records writes the records of the addresses drawn and counts them.
+func (a *Answerer) records(o *owner, d *drawn) (count int) {
+	for _, i := range d.picked {
+		start := 0
+		if i > 0 {
+			start = d.Ends[i-1]
+		}
+		count += len(d.Rdata[i])
+		if o.at == toQuestion {
+			a.w.bytes(d.Records[start:d.Ends[i]])
+			continue
+		}
+		for r := d.Records[start:d.Ends[i]]; len(r) > 0; {
+			n := int(binary.BigEndian.Uint16(r[10:]))
+			copy(a.w.begin(o, binary.BigEndian.Uint16(r[2:]), d.TTL, n), r[12:12+n])
+			r = r[12+n:]
+		}
+	}
+	return count
+}
+
+// route returns the pool for this client.
+func (a *Answerer) route(d zones.DynamicID) zones.PoolID {
+	pool, scope := a.table.Route(d, a.client(d).Addr())
+	if a.useSubnet(d) {
+		a.scope = max(a.scope, scope)
+	}
+	return pool
+}
+
+// drawnMembers takes note of whom an answer sends the client to, by the first of the pools that made it.
+func (a *Answerer) drawnMembers(d *drawn) {
+	if len(a.Trace.Members) > 0 {
+		return
+	}
+	a.Trace.From = d.From
+	for _, i := range d.picked {
+		a.Trace.Members = append(a.Trace.Members, d.Choice.Members[i].Index)
+	}
+}

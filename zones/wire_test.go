@@ -1,0 +1,76 @@
+package zones_test
+
+import (
+	"bytes"
+	"encoding/binary"
+	"net/netip"
+	"slices"
+	"testing"
+
+	"github.com/miekg/dns"
+
+	"vitalns/checks"
+	"vitalns/test/zonetest"
+	"vitalns/zones"
+	"vitalns/zones/policy"
+)
+
+// What Packed shows of the store is what Rdata yields.
+func TestPackedIsRdata(t *testing.T) {
+	set := zonetest.Compile(t, zonetest.Master(t, zonetest.HardOrigin, zonetest.HardZone))
+	for _, qtype := range []uint16{dns.TypeNS, dns.TypeMX, dns.TypeTXT} {
+		out := set.Lookup(zonetest.Name(t, zonetest.HardOrigin), qtype)
+		want := slices.Collect(set.Rdata(out.RRset))
+		count, at := set.Packed(out.RRset)
+		if count != len(want) || count == 0 {
+			t.Fatalf("type %d: %d rdata, want %d", qtype, count, len(want))
+		}
+		for i := range count {
+			n := int(binary.BigEndian.Uint16(at))
+			if !bytes.Equal(at[2:2+n], want[i]) {
+				t.Errorf("type %d: rdata %d is %x, want %x", qtype, i, at[2:2+n], want[i])
+			}
+			at = at[2+n:]
+		}
+	}
+}
+
+// The records of a pool's members are what drawing them gives, under any name.
+func TestPoolRecords(t *testing.T) {
+	src := zonetest.Master(t, "pool.test.", "$TTL 60\n@ SOA ns admin 1 2 3 4 5\n@ NS ns.other.\n")
+	src.Pools = []zones.Pool{{Name: "web", Policy: policy.AllKind, TTL: zones.TTL{Min: 30, Max: 30}, Members: []zones.Member{
+		{Name: "a", Weight: 1, Addrs: memberAddrs("192.0.2.1", "192.0.2.2", "2001:db8::1")},
+		{Name: "b", Weight: 1, Addrs: memberAddrs("192.0.2.3")},
+	}}}
+	table := zones.NewTable(zonetest.Compile(t, src), &checks.Snapshot{})
+	for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
+		a := table.Answer(0, qtype)
+		start := 0
+		for i, rdata := range a.Rdata {
+			msg := append(make([]byte, 12), 1, 'x', 0) // a name where a question stands
+			off := len(msg)
+			msg = append(msg, a.Records[start:a.Ends[i]]...)
+			for _, want := range rdata {
+				rr, next, err := dns.UnpackRR(msg, off)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got := zones.UnpackRdata("x.", qtype, 30, want); rr.String() != got.String() {
+					t.Errorf("got %v, want %v", rr, got)
+				}
+				off = next
+			}
+			if off != len(msg) {
+				t.Errorf("type %d, member %d: %d bytes too many", qtype, i, len(msg)-off)
+			}
+			start = a.Ends[i]
+		}
+	}
+}
+
+func memberAddrs(texts ...string) (addrs []zones.MemberAddr) {
+	for _, text := range texts {
+		addrs = append(addrs, zones.MemberAddr{Addr: netip.MustParseAddr(text)})
+	}
+	return addrs
+}
