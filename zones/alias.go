@@ -12,8 +12,8 @@ type aliasing struct {
 	ttl    uint32
 }
 
-// maxTrail bounds the names that an ALIAS is followed through. A check tells of longer ways.
-const maxTrail = 16
+// MaxTrail bounds the names that an ALIAS is followed through. A check tells of longer ways.
+const MaxTrail = 16
 
 // A Trail is where an ALIAS leads.
 type Trail struct {
@@ -45,7 +45,7 @@ func (t *Table) Follow(d DynamicID, qtype uint16, draw func(DynamicID) Drawn) Tr
 		switch {
 		case slices.Contains(trail.Names, name):
 			return trail.lose(lostCircle)
-		case len(trail.Names) == maxTrail:
+		case len(trail.Names) == MaxTrail:
 			return trail.lose(lostFar)
 		}
 		trail.Names = append(trail.Names, name)

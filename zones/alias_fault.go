@@ -60,7 +60,7 @@ type aliasEnd struct {
 
 func (w *aliasWalk) fault(target Name) (Fault, []Name) {
 	end := w.look(target, 1)
-	if end.what == 0 && end.far > maxTrail {
+	if end.what == 0 && end.far > MaxTrail {
 		return TooFar, []Name{target}
 	}
 	return end.what, end.way
@@ -75,7 +75,7 @@ func (w *aliasWalk) look(name Name, depth int) *aliasEnd {
 		return end
 	}
 	if depth > maxLook {
-		return &aliasEnd{far: maxTrail + 1}
+		return &aliasEnd{far: MaxTrail + 1}
 	}
 	end := &aliasEnd{open: true}
 	w.seen[name] = end

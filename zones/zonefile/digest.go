@@ -113,6 +113,19 @@ func (d *digest) dynamic(o zones.Dynamic) {
 		d.number(int64(len(subnets)))
 		d.text(subnets...)
 	}
+	if o.Alias != "" {
+		d.text("alias", string(o.Alias))
+		d.number(int64(o.TTL))
+	}
+	for _, h := range o.Hosts {
+		d.text("hosts")
+		d.number(int64(len(h.Pools)))
+		for _, p := range h.Pools {
+			d.text(p.Pool)
+			d.number(int64(p.Priority), int64(p.Port))
+		}
+		d.rrset(zones.RRset{Owner: o.Owner, Type: h.Type, TTL: h.TTL, Rdata: h.Fixed})
+	}
 }
 
 func (d *digest) pool(p zones.Pool) {

@@ -34,8 +34,16 @@ func (z *zone) linkPools() {
 		for _, v := range o.pools {
 			z.linkRecord(o, v)
 		}
+		for _, set := range o.sets {
+			for _, h := range set.hosts {
+				z.linkHostPool(set, h)
+			}
+		}
 	}
 	for _, p := range z.pools {
+		if p.isCNAME() && (p.asCNAME || !p.asHosts) && !p.broken {
+			z.checkCNAMEPool(p)
+		}
 		if !p.reached && !z.hasErrors() {
 			p.table.Warn("", "is used by no record")
 		}
@@ -62,6 +70,7 @@ func (z *zone) linkRecord(o *owner, v *Value) {
 			p.owners = append(p.owners, o)
 		}
 		if p.isCNAME() {
+			p.asCNAME = true
 			z.checkAlias(o, v, p)
 		}
 		if p = z.poolByName[p.Fallback]; p == nil {
@@ -108,6 +117,11 @@ func (z *zone) lintPool(p *pool) {
 			v.Error("", "min_healthy %d is more than there are targets, %d", p.MinHealthy.N, len(p.Members))
 		case p.Fallback == "" && !p.isBackup:
 			v.KeyWarn("", "min_healthy has no effect without a fallback")
+		}
+	}
+	for _, m := range p.members {
+		if m.weight != nil && p.Policy != policy.WeightedKind && !p.asSRV {
+			m.weight.KeyWarn("", "weight has no effect with policy %q", p.Policy)
 		}
 	}
 	checked := p.check != nil || slices.ContainsFunc(p.members, func(m member) bool { return m.check != nil })
@@ -205,6 +219,8 @@ func (z *zone) makeWatches() {
 // hostFor is the one name that a pool's answers are asked for by; why says why there is none.
 func (z *zone) hostFor(p *pool) (host, why string) {
 	switch {
+	case p.asHosts && len(p.owners) == 0:
+		return "", "the pool serves names of MX or SRV, each another host"
 	case len(p.owners) == 0:
 		return "", "no record uses the pool"
 	case len(p.owners) > 1:

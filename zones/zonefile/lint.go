@@ -20,6 +20,7 @@ func (z *zone) lintRecords() {
 			for i, rdata := range set.Rdata {
 				z.lintPointer(nodes, set, set.items[i], rdata)
 			}
+			z.lintHostPools(nodes, set)
 		}
 	}
 }
@@ -37,7 +38,11 @@ func (z *zone) nodes() map[zones.Name]bool {
 
 // lintOwner looks at what stands at one name.
 func (z *zone) lintOwner(o *owner) {
-	if o.dynamic != nil {
+	switch {
+	case o.dynamic == nil:
+	case o.dynamic.Alias != "":
+		z.lintBesideAlias(o)
+	case len(o.dynamic.Rules) > 0:
 		for _, set := range o.sets {
 			switch set.Type {
 			case typeA, typeAAAA:
@@ -75,8 +80,8 @@ func (z *zone) lintCut(o *owner) {
 				set.at.KeyWarn("", "is never served: %s is delegated by its NS records", o.text(z))
 			}
 		}
-		if o.dynamic != nil {
-			o.table.Warn("", "its pool is never served: %s is delegated by its NS records", o.text(z))
+		if what := o.live(); what != "" {
+			o.table.Warn("", "its %s is never served: %s is delegated by its NS records", what, o.text(z))
 		}
 	}
 	for n := o.name.Parent(); n != "" && n.IsSubdomainOf(z.src.Origin); n = n.Parent() {
@@ -96,8 +101,8 @@ func (z *zone) lintCut(o *owner) {
 				set.at.KeyWarn("", "is never served: %s is below the zone cut at %s", o.text(z), above.text(z))
 			}
 		}
-		if o.dynamic != nil {
-			o.table.Warn("", "its pool is never served: %s is below the zone cut at %s", o.text(z), above.text(z))
+		if what := o.live(); what != "" {
+			o.table.Warn("", "its %s is never served: %s is below the zone cut at %s", what, o.text(z), above.text(z))
 		}
 		return
 	}
@@ -112,30 +117,40 @@ func (z *zone) lintPointer(nodes map[zones.Name]bool, set *rrset, at *Value, rda
 		return
 	}
 	name, _, err := zones.NameFromWire(rdata[from:])
-	if err != nil || !name.IsSubdomainOf(z.src.Origin) || name == zones.Root {
+	if err == nil {
+		z.lintHost(nodes, set.Type, at, name)
+	}
+}
+
+// lintHost warns about a host of a record: a name of this zone that has no address, or is an alias.
+func (z *zone) lintHost(nodes map[zones.Name]bool, rrtype uint16, at *Value, name zones.Name) {
+	if !name.IsSubdomainOf(z.src.Origin) || name == zones.Root {
 		return
 	}
-	typ := FormatType(set.Type)
+	typ := FormatType(rrtype)
 	to := z.find(nodes, name)
 	switch {
 	case to == nil && z.covered(name):
-	case to == nil || to.dynamic == nil && to.set(typeA) == nil && to.set(typeAAAA) == nil && to.set(typeCNAME) == nil:
+	case to == nil || to.live() == "" && to.set(typeA) == nil && to.set(typeAAAA) == nil && to.set(typeCNAME) == nil:
 		hint := ""
-		if cut := z.cutAbove(name); cut != nil && set.Type == typeNS {
+		if cut := z.cutAbove(name); cut != nil && rrtype == typeNS {
 			hint = fmt.Sprintf("add its address, the glue of %s", cut.text(z))
 		}
 		at.Warn(hint, "%s points to %s, which has no address", typ, ownerText(name, z.src.Origin))
 	case to.set(typeCNAME) != nil:
 		at.Warn("point to the name behind it (RFC 2181 section 10.3)", "%s points to %s, which is a CNAME", typ, ownerText(name, z.src.Origin))
-	case to.dynamic != nil && z.alias(to):
+	case z.alias(to):
 		at.Warn("point to a name with addresses", "%s points to %s, which is a live CNAME", typ, ownerText(name, z.src.Origin))
-	case to.dynamic != nil && set.Type != typeSRV:
+	case to.live() == "pool" && rrtype != typeSRV:
 		at.Warn("", "%s points to %s, whose addresses come and go with its pool", typ, ownerText(name, z.src.Origin))
 	}
 }
 
 // alias reports whether one of the pools of an owner has cname targets.
 func (z *zone) alias(o *owner) bool {
+	if o.dynamic == nil {
+		return false
+	}
 	for _, r := range o.dynamic.Rules {
 		if p := z.poolByName[r.Pool]; p != nil && p.isCNAME() {
 			return true

@@ -37,6 +37,10 @@ func Load(files []File, opt Options) ([]*zones.Source, Problems) {
 	}
 	good = slices.DeleteFunc(good, (*zone).hasErrors)
 	settle(good)
+	if len(good) == len(files) {
+		lintAliases(good, opt.Apart)
+		good = slices.DeleteFunc(good, (*zone).hasErrors)
+	}
 	for _, d := range docs {
 		problems = append(problems, d.problems...)
 	}
@@ -75,6 +79,9 @@ func (z *zone) finish() {
 func (z *zone) pack(b *zones.Builder, o *owner) {
 	id, err := b.Owner([]byte(o.name))
 	for _, set := range o.sets {
+		if len(set.hosts) > 0 {
+			continue // they are the Dynamic's
+		}
 		for _, rdata := range set.Rdata {
 			if err == nil {
 				err = b.Add(zones.Entry{Owner: id, Type: set.Type, TTL: set.TTL}, rdata)

@@ -22,12 +22,14 @@ import (
 var update = flag.Bool("update", false, "rewrite the golden parts of testdata")
 
 // load loads the TOML files of an archive. The file node.toml is a node file, whose checks are
-// templates; "cluster" in the archive's comment gives the node two peers.
+// templates; "cluster" in the archive's comment gives the node two peers, "apart" zones
+// that are not among the files.
 func load(a *txtar.Archive) ([]*zones.Source, zonefile.Problems) {
 	opt := zonefile.Options{Env: &probe.Env{}, Nodes: 1}
 	if strings.Contains(string(a.Comment), "\ncluster\n") {
 		opt.Cluster, opt.Nodes = true, 3
 	}
+	opt.Apart = strings.Contains(string(a.Comment), "\napart\n")
 	content := map[string][]byte{}
 	var files []zonefile.File
 	var problems zonefile.Problems
@@ -144,6 +146,18 @@ func draw(b *strings.Builder, src *zones.Source) {
 		fmt.Fprintf(b, "  %s", o.Owner)
 		if o.ECS {
 			b.WriteString(" ecs")
+		}
+		if o.Alias != "" {
+			fmt.Fprintf(b, " %d ALIAS %s", o.TTL, o.Alias)
+		}
+		for _, h := range o.Hosts {
+			fmt.Fprintf(b, " %s", zonefile.FormatType(h.Type))
+			for _, p := range h.Pools {
+				fmt.Fprintf(b, " %d %d pool %s", p.Priority, p.Port, p.Pool)
+			}
+			for _, rdata := range h.Fixed {
+				fmt.Fprintf(b, ", %d %s", h.TTL, zonefile.FormatRdata(h.Type, rdata))
+			}
 		}
 		for _, r := range o.Rules {
 			if len(r.Subnets) > 0 {

@@ -36,19 +36,24 @@ type pool struct {
 	at        *Value // [pools.NAME], or [records.OWNER] of a shorthand
 	table     *Table
 	check     *checkExpr
-	members   []member // beside Pool.Members
-	reached   bool     // by a record, by itself or along fallbacks
-	isBackup  bool     // the fallback of another
-	owners    []*owner // records that reach it, each once
+	members   []member        // beside Pool.Members
+	reached   bool            // by a record, by itself or along fallbacks
+	isBackup  bool            // the fallback of another
+	owners    []*owner        // records that reach it, each once
+	asCNAME   bool            // a record has its names as a CNAME
+	asHosts   bool            // an MX or SRV lists its names
+	asSRV     bool            // an SRV does, with the targets' weights
+	linted    map[uint16]bool // types of records whose hosts have been looked at
 	shorthand bool
 	broken    bool // has errors: what is unwise about it cannot be told
 }
 
 // A member is what is known of a Pool.Member beside itself.
 type member struct {
-	at    *Value
-	check *checkExpr // its own; nil: the pool's
-	addrs []*Value   // where each address stands
+	at     *Value
+	check  *checkExpr // its own; nil: the pool's
+	addrs  []*Value   // where each address stands
+	weight *Value     // nil: not written
 }
 
 // readPools reads [pools].
@@ -207,11 +212,8 @@ func (z *zone) readTargets(p *pool) {
 			address = m.at
 		}
 	}
-	switch {
-	case cname != nil && address != nil:
+	if cname != nil && address != nil {
 		cname.Error("make two pools of it; one may be the fallback of the other", "has both addresses and cnames")
-	case cname != nil:
-		z.checkCNAMEPool(p)
 	}
 }
 
@@ -240,8 +242,8 @@ func (z *zone) readTarget(p *pool, i int, item *Value, names map[string]*Value, 
 	if priority := t.Get("priority"); priority.Int(&m.Priority, 0, math.MaxUint16) && p.Policy != policy.FailoverKind {
 		priority.KeyWarn("", "priority has no effect with policy %q", p.Policy)
 	}
-	if weight := t.Get("weight"); weight.Int(&m.Weight, 0, math.MaxUint16) && p.Policy != policy.WeightedKind {
-		weight.KeyWarn("", "weight has no effect with policy %q", p.Policy)
+	if at.weight = t.Get("weight"); !at.weight.Int(&m.Weight, 0, math.MaxUint16) {
+		at.weight = nil
 	}
 	var state string
 	if t.Get("state").Word(&state, "up", "down", "drain", "auto") {
@@ -288,11 +290,12 @@ func (z *zone) readAddresses(p *pool, t *Table, m *zones.Member, at *member, add
 
 // checkCNAMEPool refuses what makes no single CNAME (DESIGN 3.3).
 func (z *zone) checkCNAMEPool(p *pool) {
+	const hint = "MX and SRV list several names of a pool, a CNAME is one"
 	if p.Policy == policy.AllKind {
-		p.table.Get("policy").Error("", "policy %q is not for cname targets: one is served", p.Policy)
+		p.table.Get("policy").Error(hint, "policy %q is not for a pool that answers with a CNAME", p.Policy)
 	}
 	if p.MaxAnswers > 1 && p.Policy == policy.WeightedKind {
-		p.table.Get("max_answers").Error("", "max_answers %d is not for cname targets: one is served", p.MaxAnswers)
+		p.table.Get("max_answers").Error(hint, "max_answers %d is not for a pool that answers with a CNAME", p.MaxAnswers)
 	}
 	if p.Policy != policy.FailoverKind {
 		return
@@ -300,7 +303,7 @@ func (z *zone) checkCNAMEPool(p *pool) {
 	seen := map[int]string{}
 	for i, m := range p.Members {
 		if other, there := seen[m.Priority]; there {
-			p.members[i].at.Error("", "target %q has the priority of %q: of cname targets one is served", m.Name, other)
+			p.members[i].at.Error(hint, "target %q has the priority of %q: of cname targets one is served", m.Name, other)
 		}
 		seen[m.Priority] = m.Name
 	}

@@ -14,8 +14,8 @@ import (
 )
 
 var (
-	recordKeys = Keys{zone: true, Names: slices.Concat([]string{"pool", "rules", "ecs"}, poolKeys), rrtypes: true,
-		Foreign: map[string]string{"target": "pool", "name": "", "value": ""}}
+	recordKeys = Keys{zone: true, Names: slices.Concat([]string{"pool", "rules", "ecs", aliasKey}, poolKeys), rrtypes: true,
+		Foreign: map[string]string{"target": "pool", "name": "", "value": "", "aname": aliasKey, "flatten": aliasKey}}
 	dataKeys = Keys{Names: []string{"ttl", "data"}}
 	ruleKeys = Keys{Names: []string{"subnets", "pool"},
 		Later: map[string]string{"geo": "send clients by `subnets`"}}
@@ -29,6 +29,7 @@ type owner struct {
 	sets    []*rrset
 	dynamic *zones.Dynamic
 	pools   []*Value // the names of the pools it sends to, where they stand
+	alias   *Value   // the name that its ALIAS follows, where it stands
 }
 
 // An rrset is an RRset with the places of its parts.
@@ -36,7 +37,8 @@ type rrset struct {
 	zones.RRset
 	at     *Value
 	items  []*Value
-	fromNS bool // addresses written in `ns`
+	hosts  []hostPool // of MX and SRV: pools that list names
+	fromNS bool       // addresses written in `ns`
 }
 
 // add adds rdata that is not there yet.
@@ -235,7 +237,7 @@ func (z *zone) readRecord(o *owner) {
 	t := o.table
 	ttl := z.ttl
 	ttlAt, check := t.Get("ttl"), t.Get("check")
-	if check == nil && ttlAt.TTL(&ttl) && !slices.ContainsFunc(t.Fields(), func(f *Value) bool { _, ok := ParseType(f.Name); return ok }) {
+	if check == nil && ttlAt.TTL(&ttl) && !slices.ContainsFunc(t.Fields(), func(f *Value) bool { _, ok := ParseType(f.Name); return ok || f.Name == aliasKey }) {
 		if t.Get("pool") == nil && t.Get("rules") == nil {
 			ttlAt.KeyError(`add records, as A = "192.0.2.1"`, "ttl has no effect: there is nothing else here")
 		} else {
@@ -264,9 +266,11 @@ func (z *zone) readRecord(o *owner) {
 	}
 	ecs := t.Get("ecs")
 	on := false
+	z.readAlias(o, ttl)
+	o.linkHosts()
 	if ecs.Flag(&on) {
-		if o.dynamic == nil {
-			ecs.KeyError("", "ecs is for records with a pool or rules")
+		if o.dynamic == nil || o.dynamic.Alias != "" {
+			ecs.KeyError("", "ecs is for records with pools or rules")
 		} else {
 			o.dynamic.ECS = on
 		}
@@ -377,7 +381,7 @@ func (a addrData) typeName() string { return FormatType(a.rrtype()) }
 func (z *zone) readSet(o *owner, typ uint16, v *Value, ttl uint32) {
 	set := &rrset{RRset: zones.RRset{Owner: o.name, Type: typ, TTL: ttl}, at: v}
 	data := v
-	if v.kind == tableKind {
+	if v.kind == tableKind && !isHostPool(typ, v) {
 		t := v.Table(v.Name+" of "+v.where, dataKeys)
 		t.Get("ttl").TTL(&set.TTL)
 		if data = t.Get("data"); data == nil {
@@ -390,6 +394,10 @@ func (z *zone) readSet(o *owner, typ uint16, v *Value, ttl uint32) {
 	o.sets = append(o.sets, set) // even if there is nothing good in it: the type is spoken for
 	size := 0
 	for _, item := range data.List() {
+		if isHostPool(typ, item) {
+			z.readHostPool(set, item)
+			continue
+		}
 		var s string
 		if !item.Text(&s) {
 			continue
@@ -404,6 +412,9 @@ func (z *zone) readSet(o *owner, typ uint16, v *Value, ttl uint32) {
 			return
 		}
 		set.add(item, rdata)
+	}
+	if ttl := v.sub("ttl"); ttl != nil && len(set.hosts) > 0 && len(set.Rdata) == 0 {
+		ttl.KeyError("write it in the pool", "ttl has no effect: the pool's counts")
 	}
 	if single := typ == typeCNAME || typ == typeDNAME; single && len(set.Rdata) > 1 {
 		set.items[1].Error("", "a name has one %s", v.Name)

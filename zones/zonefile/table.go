@@ -109,13 +109,13 @@ func (k Keys) reportUnknown(f *Value, what string) {
 // suggest says what an unknown key was probably meant to be.
 func (k Keys) suggest(name string) string {
 	for _, n := range k.Names {
-		if strings.EqualFold(n, name) {
+		if strings.EqualFold(n, name) && n == strings.ToLower(n) {
 			return fmt.Sprintf("did you mean `%s`? our keywords are lower case", n)
 		}
 	}
 	if k.rrtypes {
 		if upper := strings.ToUpper(name); upper != name {
-			if _, ok := ParseType(upper); ok {
+			if _, ok := ParseType(upper); ok || slices.Contains(k.Names, upper) {
 				return fmt.Sprintf("did you mean `%s`? types of records are upper case", upper)
 			}
 		}
@@ -270,7 +270,7 @@ var foreign = map[string][]string{
 	// records and zones
 	"origin": {"zone"}, "domain": {"zone"}, "zonename": {"zone"}, "name": {"zone"}, "nameservers": {"ns"}, "nameserver": {"ns"}, "record": {"records"}, "rrsets": {"records"},
 	"defaultttl": {"ttl"}, "routes": {"rules"}, "rule": {"rules"}, "subnet": {"subnets"}, "cidr": {"subnets"}, "cidrs": {"subnets"}, "prefixes": {"subnets"},
-	"networks": {"subnets"}, "clientsubnet": {"ecs"}, "rdata": {"data"}, "content": {"data"}, "alias": {"pool"}, "pools": {"pool"}, "test": {"tests"},
+	"networks": {"subnets"}, "clientsubnet": {"ecs"}, "rdata": {"data"}, "content": {"data"}, "pools": {"pool"}, "test": {"tests"},
 	"primary": {"mname"}, "master": {"mname"}, "hostmaster": {"rname"}, "email": {"rname"}, "contact": {"rname"}, "negativettl": {"minimum"}, "ncache": {"minimum"},
 	"nxdomainttl": {"minimum"}, "match": {"subnets"},
 }

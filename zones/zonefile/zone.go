@@ -19,6 +19,7 @@ type Options struct {
 	Templates Templates  // of the node file
 	// ReadFile reads what a file names. Nil: nothing can be read.
 	ReadFile func(path string) ([]byte, error)
+	Apart    bool // more zones than these may be served together with them
 	Cluster  bool // the node has peers
 	Nodes    int  // the nodes expected
 }
