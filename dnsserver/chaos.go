@@ -1,6 +1,8 @@
 package dnsserver
 
 import (
+	"net/netip"
+	"slices"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -21,7 +23,7 @@ func (r *responder) chaos(qname zones.Name, q dns.Question) int {
 	case "id.server.", "hostname.bind.":
 		text = r.NSID
 	default:
-		if r.Explain != nil && r.Client.IsLoopback() {
+		if r.Explain != nil && r.explains() {
 			text = r.Explain(qname)
 		}
 	}
@@ -34,6 +36,15 @@ func (r *responder) chaos(qname zones.Name, q dns.Question) int {
 		Txt: textStrings(text),
 	})
 	return dns.RcodeSuccess
+}
+
+// explains reports whether the client is told why an answer is as it is: it is on loopback, unless
+// something else was said.
+func (r *responder) explains() bool {
+	if r.ExplainTo == nil {
+		return r.Client.IsLoopback()
+	}
+	return slices.ContainsFunc(r.ExplainTo, func(p netip.Prefix) bool { return p.Contains(r.Client) })
 }
 
 // textStrings splits a text into the strings of a TXT record, at most 255 bytes each, escaped as

@@ -43,7 +43,7 @@ func (s *Server) handle(p packet) (out []byte) {
 	table := s.cfg.Table()
 	q := Query{
 		Msg: query, Verdict: verdict, Cookie: cookie, Client: p.client, Via: p.via, Keepalive: p.keepalive, Draw: s.draw(),
-		UDPSize: s.cfg.UDPSize, NSID: s.cfg.NSID, Version: s.cfg.Version, Explain: s.cfg.Explain,
+		UDPSize: s.cfg.UDPSize, NSID: s.cfg.NSID, Version: s.cfg.Version, Explain: s.cfg.Explain, ExplainTo: s.cfg.ExplainTo,
 	}
 	reply, tr := respond(table, q)
 	if reply, tr = s.limit(q, reply, tr, start); reply == nil {

@@ -28,8 +28,9 @@ type Query struct {
 	NSID      string // this node's name (RFC 5001); "" none
 	Version   string // for CHAOS version.bind; "" refuses
 	// Explain says in one line what is answered for a name and why; it is asked for with
-	// `dig CH TXT NAME` from loopback. Nil, or an empty line, refuses.
-	Explain func(zones.Name) string
+	// `dig CH TXT NAME`. Nil, or an empty line, refuses.
+	Explain   func(zones.Name) string
+	ExplainTo []netip.Prefix // who gets it; nil: loopback
 }
 
 // Respond builds the response to a query from one table, or returns nil to drop it. It is pure: what has

@@ -3,6 +3,7 @@ package dnsserver
 import (
 	"context"
 	"log/slog"
+	"net/netip"
 	"runtime"
 	"sync"
 	"sync/atomic"
@@ -14,18 +15,19 @@ import (
 
 // A Config is what a Server needs.
 type Config struct {
-	Listen   []string                // ADDRESS:PORT each, UDP and TCP; no address: every one, of both families
-	Table    func() *zones.Table     // called once per query
-	NSID     string                  // the node's name
-	Version  string                  // for CHAOS version.bind; "" refuses
-	UDPSize  uint16                  // most sent over UDP; 0: DefaultUDPSize
-	Lameduck time.Duration           // how long Serve goes on answering after it is told to stop
-	MaxTCP   int                     // most TCP connections at once; 0: DefaultMaxTCP
-	Explain  func(zones.Name) string // for CHAOS TXT from loopback; may be nil
-	Cookies  *edge.Jar               // nil: no cookies
-	Limiter  *edge.Limiter           // of responses over UDP; nil: no limit
-	Logger   *slog.Logger            // nil: silent
-	Seed     uint64                  // of the draws: rotation and weights
+	Listen    []string                // ADDRESS:PORT each, UDP and TCP; no address: every one, of both families
+	Table     func() *zones.Table     // called once per query
+	NSID      string                  // the node's name
+	Version   string                  // for CHAOS version.bind; "" refuses
+	UDPSize   uint16                  // most sent over UDP; 0: DefaultUDPSize
+	Lameduck  time.Duration           // how long Serve goes on answering after it is told to stop
+	MaxTCP    int                     // most TCP connections at once; 0: DefaultMaxTCP
+	Explain   func(zones.Name) string // for CHAOS TXT; may be nil
+	ExplainTo []netip.Prefix          // who gets it; nil: loopback
+	Cookies   *edge.Jar               // nil: no cookies
+	Limiter   *edge.Limiter           // of responses over UDP; nil: no limit
+	Logger    *slog.Logger            // nil: silent
+	Seed      uint64                  // of the draws: rotation and weights
 }
 
 // DefaultMaxTCP bounds TCP connections: each costs some 20 kB.
