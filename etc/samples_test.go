@@ -128,6 +128,12 @@ func TestScenarios(t *testing.T) {
 			const mx, srv = 15, 33
 			return someRecord(s, mx) && someRecord(s, srv) && len(s.Pools) > 1
 		}},
+		{"an apex that follows a pool", "apex.toml", func(s *zones.Source) bool {
+			return slices.ContainsFunc(s.Dynamic, func(d zones.Dynamic) bool { return d.Alias != "" && d.Owner == s.Origin })
+		}},
+		{"exchangers and SIP servers that work", "exchangers.toml", func(s *zones.Source) bool {
+			return slices.ContainsFunc(s.Dynamic, func(d zones.Dynamic) bool { return len(d.Hosts) > 0 && len(d.Hosts[0].Fixed) > 0 })
+		}},
 		{"a CNAME to the content network that works", "cdn.toml", func(s *zones.Source) bool {
 			return somePool(s, func(p zones.Pool) bool { return p.Members[0].CNAME != "" })
 		}},
