@@ -25,6 +25,7 @@ type Stats struct {
 	Targets   []TargetCount    // answers that held a target of a pool
 	Dropped   []DropCount
 	Cookies   []CookieCount
+	Limits    edge.LimitStats
 	TCP       int // connections now
 	Panics    uint64
 }
@@ -239,6 +240,9 @@ func (s *Server) Stats() Stats {
 		{"malformed", c.short.Load()}, {"not_query", c.response.Load()}, {"overload", c.overload.Load()}, {"unsent", c.unsent.Load()},
 		{"rate_limit", c.withheld.Load()},
 	}}
+	if s.cfg.Limiter != nil {
+		out.Limits = s.cfg.Limiter.Stats()
+	}
 	for r := range edge.CookieResults {
 		out.Cookies = append(out.Cookies, CookieCount{r.String(), c.cookies[r].Load()})
 	}
