@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
 	"net/netip"
 	"sync"
 	"testing"
@@ -23,6 +24,7 @@ type lab struct {
 	t    *testing.T
 	disk memory
 	boot func() time.Duration
+	log  *slog.Logger // nil: silent
 
 	mu   sync.Mutex // protects text and bad
 	text string     // of the zone file
@@ -184,7 +186,7 @@ func (b *lab) start(cfg Config) {
 	if l.Problems.Errors() > 0 {
 		b.t.Fatal(l.Problems)
 	}
-	world := World{Load: b.load, Store: &b.disk, Boot: b.boot, Seed: 1}
+	world := World{Load: b.load, Store: &b.disk, Boot: b.boot, Logger: b.log, Seed: 1}
 	if cfg.Cluster != nil {
 		cfg.Cluster.Bind, cfg.Cluster.Nodes = "127.0.0.1:7946", 3
 		transport, err := simnet.New(1).Transport(cfg.Cluster.Bind)

@@ -37,7 +37,8 @@ type Loaded struct {
 	Sources  []*zones.Source
 	Set      *zones.Set
 	Problems zonefile.Problems
-	Digest   checks.Digest // of what the zones hold and how it is judged
+	Digest   checks.Digest   // of what the zones hold and how it is judged
+	Cookies  []checks.Secret // of the node file; none: those of the cluster
 }
 
 // Hex is the digest as people see it.

@@ -91,7 +91,7 @@ func (n *Node) serve(ctx context.Context) error {
 }
 
 func (n *Node) listen() (Server, error) {
-	return n.world.Listen(Answers{Table: n.table.Load, Explain: n.oneLine})
+	return n.world.Listen(Answers{Table: n.table.Load, Explain: n.oneLine, Cookies: &n.cookies})
 }
 
 // loop owns the ledger and does every swap of the table.
@@ -195,6 +195,7 @@ func (n *Node) settle(now time.Time) {
 func (n *Node) judge(now time.Time) (again bool) {
 	snap, changes := n.ledger.Verdicts(now)
 	n.snapshot.Store(snap)
+	n.useCookies(snap)
 	last := n.table.Load()
 	touched := append(append([]zones.PoolID{}, last.Set().Touched(changes)...), last.Due(now)...)
 	next := last
@@ -206,7 +207,7 @@ func (n *Node) judge(now time.Time) (again bool) {
 	if !n.heardEnough(now) {
 		return false // what is concluded from a part of the votes moves nobody else
 	}
-	writes := zones.Writes(next, snap)
+	writes := append(zones.Writes(next, snap), n.cookieWrites(snap, now)...)
 	if n.serialsDue {
 		n.serialsDue = false
 		writes = append(writes, zones.SerialWrites(next.Set(), snap)...)

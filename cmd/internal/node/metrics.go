@@ -77,6 +77,7 @@ type metrics struct {
 	families
 	control controlMetrics
 	dns     dnsMetrics
+	cookies cookieMetrics
 	pools   poolMetrics
 	targets targetMetrics
 	checks  checkMetrics
@@ -90,6 +91,7 @@ func newMetrics(n *Node) *metrics {
 	m.targets = newTargetMetrics(&m.families)
 	m.checks = newCheckMetrics(&m.families)
 	m.dns = newDNSMetrics(&m.families)
+	m.cookies = newCookieMetrics(&m.families)
 	m.cluster = newClusterMetrics(&m.families)
 	return m
 }
@@ -114,6 +116,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		m.checks.collect(s)
 		m.cluster.collect(s)
 	}
+	m.cookies.collect(s)
 	m.control.collect(s) // last: it tells what was left out
 }
 

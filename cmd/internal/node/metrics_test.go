@@ -125,6 +125,7 @@ func someStats() dnsserver.Stats {
 		Truncated: []dnsserver.ZoneCount{{Zone: "m.test", N: 2}}, ECS: []dnsserver.ZoneCount{{Zone: "m.test", N: 3}},
 		Sizes:   []dnsserver.ProtoHistogram{{Proto: "udp", Histogram: h}},
 		Targets: []dnsserver.TargetCount{{Zone: "m.test", Pool: "web", Target: "lon", N: 5}, {Zone: "m.test", Pool: "web", Target: "removed", N: 5}},
+		Cookies: []dnsserver.CookieCount{{Result: "valid", N: 8}},
 		Dropped: []dnsserver.DropCount{{Reason: "malformed", N: 4}}, TCP: 6, Panics: 1,
 	}
 }

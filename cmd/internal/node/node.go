@@ -14,6 +14,7 @@ import (
 	"vitalns/checks"
 	"vitalns/checks/runner"
 	"vitalns/dnsserver"
+	"vitalns/dnsserver/edge"
 	"vitalns/gossip"
 	"vitalns/zones"
 )
@@ -49,6 +50,7 @@ type Server interface {
 type Answers struct {
 	Table   func() *zones.Table
 	Explain func(zones.Name) string // one line, for CH TXT
+	Cookies *edge.Jar
 }
 
 // Config is what only a start can change.
@@ -57,6 +59,7 @@ type Config struct {
 	StartGrace          time.Duration
 	Cluster             *Cluster // nil: a lone node
 	Meta                gossip.Meta
+	CookieRotation      time.Duration // 0: cookieRotation
 }
 
 // Cluster is how a node finds and talks to its peers.
@@ -98,9 +101,10 @@ type Node struct {
 	snapshot atomic.Pointer[checks.Snapshot]
 	server   atomic.Pointer[Server] // nil until the node is ready
 	waiting  atomic.Pointer[string] // what readiness waits for; "" once it is there
-	ready    chan struct{}          // closed when the DNS listeners may open
-	begun    chan struct{}          // closed when the parts are made
-	ended    chan struct{}          // closed when Run returns
+	cookies  edge.Jar
+	ready    chan struct{} // closed when the DNS listeners may open
+	begun    chan struct{} // closed when the parts are made
+	ended    chan struct{} // closed when Run returns
 
 	reloading chan struct{} // holds one while files are read to be served
 
@@ -118,8 +122,9 @@ type Node struct {
 	moved       bool // a verdict has changed since
 	incarnation uint64
 	isReady     bool
-	serialsDue  bool      // this start's or reload's serials are not written yet
-	wheel       time.Time // when the wheel of slots stood at 0
+	serialsDue  bool            // this start's or reload's serials are not written yet
+	secrets     []checks.Secret // of cookies
+	wheel       time.Time       // when the wheel of slots stood at 0
 	placed      placedFor
 	local       checks.Digest // of what the mesh hands to joiners
 	wakeAt      time.Duration // by World.Boot, when the loop means to wake; 0: not known
@@ -158,6 +163,9 @@ func (n *Node) Table() *zones.Table { return n.table.Load() }
 
 // Snapshot is what is thought of every target now; nil before Run has made its parts.
 func (n *Node) Snapshot() *checks.Snapshot { return n.snapshot.Load() }
+
+// Cookies makes and checks server cookies, by the secrets of the moment.
+func (n *Node) Cookies() *edge.Jar { return &n.cookies }
 
 // Events is what has happened, the oldest first, as far back as it is remembered.
 func (n *Node) Events() []Event {

@@ -25,6 +25,9 @@ type File struct {
 	Lameduck time.Duration
 	RRL      FileRRL
 
+	CookieFile string         // secrets of server cookies; "": those of the cluster
+	Explain    []netip.Prefix // who is told why by CHAOS TXT; nil: loopback
+
 	HTTP      string
 	TokenFile string
 	Control   string

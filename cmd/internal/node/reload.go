@@ -136,6 +136,7 @@ func needsRestart(a, b *File) []string {
 	add(!slices.Equal(a.Listen, b.Listen), "[dns] listen")
 	add(a.UDPSize != b.UDPSize, "[dns] udp_size")
 	add(a.Lameduck != b.Lameduck, "[dns] lameduck")
+	add(!slices.Equal(a.Explain, b.Explain) || (a.Explain == nil) != (b.Explain == nil), "[dns] explain")
 	add(a.HTTP != b.HTTP, "[http] listen")
 	add(a.TokenFile != b.TokenFile, "[http] token_file")
 	add(a.Control != b.Control, "[control] socket")

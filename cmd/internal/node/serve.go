@@ -48,7 +48,7 @@ var ErrInvalid = errors.New("the configuration has errors")
 func Serve(ctx context.Context, opt Options) error {
 	env := new(probe.Env)
 	loader := Loader{Path: opt.File, Zones: opt.Zones, Env: env}
-	first := loader.Load()
+	first := loader.Load().withCookies()
 	if len(first.Problems) > 0 {
 		if err := first.Problems.Format(opt.Stderr); err != nil {
 			return err
@@ -87,7 +87,7 @@ func Serve(ctx context.Context, opt Options) error {
 		Meta: gossip.Meta{HTTP: f.HTTP, DNS: f.Listen, Site: f.Site, Version: opt.Version}},
 		World{
 			Load: func() Loaded {
-				l := loader.Load()
+				l := loader.Load().withCookies()
 				l.File = opt.apply(l.File)
 				return l
 			},

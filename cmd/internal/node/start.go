@@ -67,6 +67,7 @@ func (n *Node) adopt(before map[string][]checks.Target, now time.Time) []checks.
 	n.ledger.Keep(n.loaded.Set.Holds, now)
 	snap, changes := n.ledger.Verdicts(now)
 	n.snapshot.Store(snap)
+	n.useCookies(snap)
 	n.table.Store(zones.NewTable(n.loaded.Set, snap))
 	n.runner.Set(watches)
 	n.placed.valid, n.serialsDue = false, true

@@ -35,7 +35,8 @@ type Store interface {
 }
 
 // stateFile is the name of the state inside the state directory: a line with the SHA-256 of what
-// follows, then JSON. A file that does not match is torn or foreign and is set aside.
+// follows, then JSON. A file that does not match is torn or foreign and is set aside. It holds the secrets
+// of cookies, and so is nobody else's to read.
 const stateFile = "state.json"
 
 // A Dir is a Store in a directory, locked against a second process.
@@ -108,11 +109,13 @@ func (d *Dir) Save(s Saved) error {
 		return fmt.Errorf("encode state: %w", err)
 	}
 	name := filepath.Join(d.path, stateFile)
-	f, err := os.OpenFile(name+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o640)
+	f, err := os.OpenFile(name+".new", os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o600)
 	if err != nil {
 		return fmt.Errorf("save state: %w", err)
 	}
-	_, err = f.Write(raw)
+	if err = f.Chmod(0o600); err == nil { // one left behind by an earlier version
+		_, err = f.Write(raw)
+	}
 	if err == nil {
 		err = f.Sync()
 	}

@@ -38,8 +38,9 @@ type options struct {
 	zone       string // TOML
 	expected   int    // [cluster] nodes; 0: size
 	voteExpiry time.Duration
-	cold       bool // the machines are off at first
-	lone       bool // no [cluster]
+	cold       bool          // the machines are off at first
+	lone       bool          // no [cluster]
+	rotation   time.Duration // of cookie secrets
 }
 
 // A machine is the host of one node. It has one life after the other.
@@ -160,7 +161,7 @@ func (m *machine) boot() {
 	}
 	m.lives++
 	l := &life{mount: &mount{disk: m.disk}, done: make(chan struct{})}
-	cfg := node.Config{Node: m.name, Version: "test", StartGrace: 5 * time.Second}
+	cfg := node.Config{Node: m.name, Version: "test", StartGrace: 5 * time.Second, CookieRotation: m.c.opt.rotation}
 	world := node.World{Load: m.load, Store: l.mount, Boot: m.bootTime, OwnHost: func() func(checks.Target) bool { return m.own },
 		Seed: m.c.opt.seed<<32 ^ seedOf(m.addr) ^ m.lives<<24}
 	if !m.c.opt.lone {
