@@ -3,6 +3,7 @@ package zones_test
 import (
 	"fmt"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -227,6 +228,69 @@ func TestList(t *testing.T) {
 		}
 		if got != row.want {
 			t.Errorf("%s: got %s, want %s", row.qname, got, row.want)
+		}
+	}
+}
+
+// The golden file has questions, and below each what is explained.
+func TestExplainDynamic(t *testing.T) {
+	const path = "testdata/explain_dynamic.txt"
+	set := zonetest.Compile(t, aliasSources(t)...)
+	snap := &checks.Snapshot{}
+	table := zones.NewTable(set, snap)
+	var out strings.Builder
+	for _, q := range []struct {
+		name   string
+		qtype  uint16
+		client string
+	}{
+		{"a.test.", dns.TypeA, ""}, {"topool.a.test.", dns.TypeA, "192.0.2.1"}, {"toalias.a.test.", dns.TypeAAAA, ""}, {"x.star.a.test.", dns.TypeA, ""},
+		{"toempty.a.test.", dns.TypeA, ""}, {"tonx.a.test.", dns.TypeA, ""}, {"toaway.a.test.", dns.TypeA, ""}, {"toloop.a.test.", dns.TypeA, ""},
+		{"todn.a.test.", dns.TypeA, ""}, {"a.test.", dns.TypeTXT, ""},
+		{"mail.a.test.", dns.TypeMX, ""}, {"mail.a.test.", dns.TypeSRV, ""}, {"gone.a.test.", dns.TypeMX, ""},
+	} {
+		client, _ := netip.ParseAddr(q.client)
+		fmt.Fprintf(&out, "%s\n", zones.Explain(table, snap, zones.Question{Name: zonetest.Name(t, q.name), Type: q.qtype, Client: client}))
+	}
+	if *update {
+		if err := os.WriteFile(path, []byte(out.String()), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil || string(want) != out.String() {
+		t.Errorf("%v, got:\n%s", err, out.String())
+	}
+}
+
+// What is explained is what is answered: the same code, and the same records with the same TTL.
+func TestExplainAsFollowed(t *testing.T) {
+	set := zonetest.Compile(t, aliasSources(t)...)
+	snap := &checks.Snapshot{}
+	table := zones.NewTable(set, snap)
+	for _, src := range aliasSources(t) {
+		for _, d := range src.Dynamic {
+			for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
+				out := set.Lookup(d.Owner, qtype)
+				if out.Kind != zones.Followed {
+					continue
+				}
+				trail := table.Follow(out.Dynamic, qtype, func(d zones.DynamicID) zones.Drawn {
+					p, _ := table.Route(d, netip.Addr{})
+					return table.All(p, qtype)
+				})
+				var want []string
+				if trail.Result == zones.DrawnServe {
+					for _, rdata := range trail.Rdata {
+						want = append(want, strings.Join(strings.Fields(zones.UnpackRdata(d.Owner.String(), qtype, trail.TTL, rdata).String()), " "))
+					}
+				}
+				e := zones.Explain(table, snap, zones.Question{Name: d.Owner, Type: qtype})
+				result := map[zones.Result]string{zones.DrawnServe: "NOERROR", zones.DrawnNoData: "NODATA", zones.DrawnServFail: "SERVFAIL"}[trail.Result]
+				if e.Result != result || !slices.Equal(e.Answer, want) && len(e.Answer)+len(want) > 0 {
+					t.Errorf("%s %s: explained %s %v, answered %s %v", d.Owner, dns.Type(qtype), e.Result, e.Answer, result, want)
+				}
+			}
 		}
 	}
 }

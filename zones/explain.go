@@ -3,6 +3,7 @@ package zones
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/miekg/dns"
@@ -26,7 +27,7 @@ type Explanation struct {
 	Client   string          `json:"client,omitempty"`
 	Voters   int             `json:"voters,omitempty"` // nodes that judge, where they are fewer than Nodes
 	Nodes    int             `json:"nodes,omitempty"`
-	Steps    []ExplainedStep `json:"steps"` // one per name of a CNAME chain
+	Steps    []ExplainedStep `json:"steps"` // one per name of a chain of CNAMEs and ALIASes, and per pool of hosts
 	Result   string          `json:"result"`
 	Answer   []string        `json:"answer"` // records in presentation form: all that it is drawn from
 }
@@ -39,6 +40,7 @@ type ExplainedStep struct {
 	Record   string            `json:"record,omitempty"` // owner of what answers
 	Wildcard bool              `json:"wildcard,omitempty"`
 	Outcome  string            `json:"outcome"`
+	Alias    string            `json:"alias,omitempty"` // the name that an ALIAS follows
 	Rules    []ExplainedRule   `json:"rules,omitempty"`
 	Pools    []ExplainedPool   `json:"pools,omitempty"` // along the chain of fallbacks
 	Walk     int               `json:"walk,omitempty"`  // step of the walk along it that found a pool, 1 to 5
@@ -140,49 +142,74 @@ func Explain(t *Table, in *checks.Snapshot, q Question) Explanation {
 	if len(in.Voters) < in.Nodes {
 		e.Voters, e.Nodes = len(in.Voters), in.Nodes
 	}
+	x := explaining{Table: t, in: in, q: q, e: &e}
 	for name := q.Name; name != "" && len(e.Steps) < maxExplained; {
-		var s ExplainedStep
-		var next Name
-		s, next = t.explainStep(in, name, q, &e)
-		e.Steps = append(e.Steps, s)
-		name = next
+		name = x.step(name)
+		if text := name.String(); slices.ContainsFunc(e.Steps, func(s ExplainedStep) bool { return s.Name == text }) {
+			x.circle, name = true, ""
+		}
 	}
+	x.end()
 	return e
 }
 
-// explainStep explains one name and returns the one it leads to.
-func (t *Table) explainStep(in *checks.Snapshot, name Name, q Question, e *Explanation) (s ExplainedStep, next Name) {
-	out := t.set.Lookup(name, q.Type)
-	s = ExplainedStep{Name: name.String(), Outcome: out.Kind.String(), Wildcard: out.Wildcard}
+// An explaining is an Explanation on its way, with the records of the answer.
+type explaining struct {
+	*Table
+	in     *checks.Snapshot
+	q      Question
+	e      *Explanation
+	answer []dns.RR
+	alias  Name // where an ALIAS was met; "" nowhere
+	behind int  // steps before the one that has it
+	circle bool // the way leads back to where it came by
+}
+
+// step explains one name and returns the one it leads to.
+func (x *explaining) step(name Name) (next Name) {
+	out := x.set.Lookup(name, x.q.Type)
+	x.e.Steps = append(x.e.Steps, ExplainedStep{Name: name.String(), Outcome: out.Kind.String(), Wildcard: out.Wildcard})
+	s := &x.e.Steps[len(x.e.Steps)-1]
 	if out.Kind == NotAuthoritative {
-		if len(e.Steps) == 0 {
-			e.Result = "REFUSED"
+		if len(x.e.Steps) == 1 {
+			x.e.Result = "REFUSED"
 		}
-		return s, ""
+		x.lost()
+		return ""
 	}
-	z := t.set.Zone(out.Zone)
-	s.Zone, s.Serial, s.Record = z.Label, t.Serial(out.Zone), out.Owner.String()
+	z := x.set.Zone(out.Zone)
+	s.Zone, s.Serial, s.Record = z.Label, x.Serial(out.Zone), out.Owner.String()
 	switch out.Kind {
 	case Pooled:
-		return s, t.explainPool(in, out, name, q, e, &s)
+		return x.pool(out, name, s)
+	case Followed:
+		return x.follow(out, name, s)
+	case Hosted:
+		x.hosts(out, name, s)
 	case Positive, Alias, Redirect, Referral:
-		e.Result = "NOERROR"
-		for _, rr := range t.set.Unpack(out.RRset, owner(out, name)) {
-			e.Answer = append(e.Answer, record(rr))
+		x.e.Result = "NOERROR"
+		for _, rr := range x.set.Unpack(out.RRset, owner(out, name)) {
+			x.add(rr)
 			if c, ok := rr.(*dns.CNAME); ok && out.Kind == Alias {
 				next, _ = ParseName(c.Target)
 			}
 		}
-		s.TTL, s.TTLWhy = t.set.TTL(out.RRset), "static"
+		if out.Kind == Redirect && x.alias != "" {
+			next, _ = x.set.behind(name, out)
+		}
+		s.TTL, s.TTLWhy = x.set.TTL(out.RRset), "static"
+		if out.Kind == Referral {
+			x.lost()
+		}
 	case ApexSOA:
-		e.Result = "NOERROR"
-		e.Answer = append(e.Answer, record(t.set.UnpackSOA(out.Zone, s.Serial, z.SOA.TTL)))
+		x.e.Result = "NOERROR"
+		x.add(x.set.UnpackSOA(out.Zone, s.Serial, z.SOA.TTL))
 	case NoSuchType:
-		e.Result = "NODATA"
+		x.e.Result = "NODATA"
 	case NoSuchName:
-		e.Result = "NXDOMAIN"
+		x.e.Result = "NXDOMAIN"
 	}
-	return s, next
+	return next
 }
 
 // owner is the name that records answer under.
@@ -193,26 +220,42 @@ func owner(out Outcome, name Name) string {
 	return name.String()
 }
 
-// explainPool explains an owner that answers from pools, and returns the name a CNAME leads to where
-// exactly one is drawn from.
-func (t *Table) explainPool(
-	in *checks.Snapshot, out Outcome, name Name, q Question, e *Explanation, s *ExplainedStep,
-) (next Name) {
-	matched, _ := t.set.Match(out.Dynamic, q.Client)
-	if t.set.Rules(out.Dynamic) > 1 {
+// pool explains an owner that answers from pools, and returns the name a CNAME leads to where exactly one
+// is drawn from.
+func (x *explaining) pool(out Outcome, name Name, s *ExplainedStep) (next Name) {
+	matched, _ := x.set.Match(out.Dynamic, x.q.Client)
+	if x.set.Rules(out.Dynamic) > 1 {
 		for i := range matched + 1 {
-			pool := t.set.pools[t.set.RulePool(out.Dynamic, i)].Pool.Name
+			pool := x.set.pools[x.set.RulePool(out.Dynamic, i)].Pool.Name
 			s.Rules = append(s.Rules, ExplainedRule{
-				Rule: i + 1, Subnets: t.set.ruleText(out.Dynamic, i), Pool: pool, Matches: i == matched,
+				Rule: i + 1, Subnets: x.set.ruleText(out.Dynamic, i), Pool: pool, Matches: i == matched,
 			})
 		}
 	}
-	id := t.set.RulePool(out.Dynamic, matched)
-	f, ok := familyOf(q.Type, t.set.pools[id].Names)
+	id := x.set.RulePool(out.Dynamic, matched)
+	f, ok := familyOf(x.q.Type, x.set.pools[id].Names)
 	if !ok {
 		f = ip4
 	}
-	sc := newScene(t.set, in, id)
+	x.e.Result = resultWords[x.chosen(id, f, s)]
+	answer := x.All(id, familyTypes[f])
+	if answer.Result != DrawnServe {
+		return ""
+	}
+	for _, r := range answer.Rdata {
+		x.add(UnpackRdata(name.String(), familyTypes[f], s.TTL, r))
+	}
+	if f == alias && len(answer.Rdata) == 1 && x.q.Type != dns.TypeCNAME {
+		next = Name(answer.Rdata[0])
+	}
+	return next
+}
+
+var resultWords = map[Result]string{DrawnServe: "NOERROR", DrawnServFail: "SERVFAIL", DrawnNoData: "NODATA"}
+
+// chosen explains what a pool has for one family.
+func (x *explaining) chosen(id PoolID, f family, s *ExplainedStep) Result {
+	sc := newScene(x.set, x.in, id)
 	sol := sc.solve()
 	s.Walk = sol.step
 	for k := range sol.links {
@@ -220,8 +263,8 @@ func (t *Table) explainPool(
 	}
 	a := sol.by[f]
 	s.Choice = sol.choiceText(f)
-	if q.Client.IsValid() && a.result == DrawnServe && a.choice.Mode == policy.Hash {
-		key := policy.ClientKey(netip.PrefixFrom(q.Client, q.Client.BitLen()))
+	if x.q.Client.IsValid() && a.result == DrawnServe && a.choice.Mode == policy.Hash {
+		key := policy.ClientKey(netip.PrefixFrom(x.q.Client, x.q.Client.BitLen()))
 		own := a.choice.Members[policy.Pick(a.choice, 0, key)[0]]
 		s.Choice += ": " + sol.links[a.place].Pool.Members[own.Index].Name
 	}
@@ -231,19 +274,7 @@ func (t *Table) explainPool(
 	}
 	s.Note = sol.note(f).Text
 	s.Changes = sc.changes(&sol, f)
-	e.Result = map[Result]string{DrawnServe: "NOERROR", DrawnServFail: "SERVFAIL", DrawnNoData: "NODATA"}[a.result]
-	if a.result == DrawnServe {
-		answer := t.Answer(id, familyTypes[f])
-		for _, rdata := range answer.Rdata {
-			for _, r := range rdata {
-				e.Answer = append(e.Answer, record(UnpackRdata(name.String(), familyTypes[f], s.TTL, r)))
-				if f == alias && len(answer.Rdata) == 1 && q.Type != dns.TypeCNAME {
-					next = Name(r)
-				}
-			}
-		}
-	}
-	return next
+	return a.result
 }
 
 // explainLink explains one pool of a chain.

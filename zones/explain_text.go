@@ -21,6 +21,11 @@ func (e Explanation) String() string {
 		d.line("nodes", fmt.Sprintf("judged by %d of %d", e.Voters, e.Nodes))
 	}
 	for i, s := range e.Steps {
+		if i > 0 && s.Name == e.Steps[i-1].Name {
+			d.line("hosts", s.Outcome)
+			d.pools(s)
+			continue
+		}
 		if i > 0 {
 			d.line("name", s.Name)
 		}
@@ -109,6 +114,9 @@ func (d *drawing) step(s ExplainedStep) {
 	}
 	d.line("zone", fmt.Sprintf("%s, serial %d", s.Zone, s.Serial))
 	record := s.Record + ": " + s.Outcome
+	if s.Alias != "" {
+		record += " of " + s.Alias
+	}
 	if s.Wildcard {
 		record += ", a wildcard"
 	}
@@ -124,6 +132,11 @@ func (d *drawing) step(s ExplainedStep) {
 		}
 		d.line(fmt.Sprintf("rule %d", r.Rule), fmt.Sprintf("%s to pool %s: %s", whom, r.Pool, word))
 	}
+	d.pools(s)
+}
+
+// pools draws what pools have.
+func (d *drawing) pools(s ExplainedStep) {
 	for _, p := range s.Pools {
 		d.pool(p)
 	}
