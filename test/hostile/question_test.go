@@ -22,7 +22,7 @@ func names(t *testing.T) []string {
 		"pool.test.": true, "x.moved.hard.test.": true, "nx.hard.test.": true, "www.sub.hard.test.": true, "other.test.": true, ".": true,
 		"WwW.PoOl.TeSt.": true, "a.b.c.wild.hard.test.": true, "intocut.hard.test.": true, `\000\255.hard.test.`: true,
 	}
-	for _, set := range zonetest.Master(t, zonetest.HardOrigin, zonetest.HardZone).Records {
+	for set := range zonetest.Master(t, zonetest.HardOrigin, zonetest.HardZone).Records.All() {
 		all[set.Owner.String()] = true
 	}
 	return slices.Sorted(maps.Keys(all))
