@@ -9,6 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"github.com/miekg/dns"
+
 	"vitalns/checks"
 	"vitalns/zones"
 	"vitalns/zones/zonefile"
@@ -277,7 +279,7 @@ func diffRecords(c *changeList, a, b *zones.Source) {
 	old, new := dynamics(a), dynamics(b)
 	for _, key := range union(old, new) {
 		if p, q := old[key], new[key]; !slices.Equal(p, q) {
-			all = append(all, recordChange{text(key), p, q})
+			all = append(all, recordChange{key, p, q})
 		}
 	}
 	more := 0
@@ -313,20 +315,45 @@ type recordChange struct {
 	was, is []setting
 }
 
-// dynamics are the owners whose answers come from pools.
-func dynamics(s *zones.Source) map[zones.Name][]setting {
-	out := map[zones.Name][]setting{}
+// dynamics are what answers from pools or follows a name, by owner and, of ALIAS, MX and SRV, type.
+func dynamics(s *zones.Source) map[string][]setting {
+	out := map[string][]setting{}
 	for _, d := range s.Dynamic {
-		rules := make([]string, len(d.Rules))
-		for i, rule := range d.Rules {
-			rules[i] = "pool " + rule.Pool
-			if len(rule.Subnets) > 0 {
-				rules[i] += fmt.Sprintf(" for %v", rule.Subnets)
+		owner, ecs := text(d.Owner), setting{"ecs", fmt.Sprint(d.ECS)}
+		if len(d.Rules) > 0 {
+			rules := make([]string, len(d.Rules))
+			for i, rule := range d.Rules {
+				rules[i] = "pool " + rule.Pool
+				if len(rule.Subnets) > 0 {
+					rules[i] += fmt.Sprintf(" for %v", rule.Subnets)
+				}
 			}
+			out[owner] = []setting{{"", strings.Join(rules, ", else ")}, ecs}
 		}
-		out[d.Owner] = []setting{{"", strings.Join(rules, ", else ")}, {"ecs", fmt.Sprint(d.ECS)}}
+		if d.Alias != "" {
+			out[owner+" ALIAS"] = []setting{{"data", d.Alias.String()}, {"ttl", seconds(d.TTL)}}
+		}
+		for _, h := range d.Hosts {
+			out[owner+" "+typeText(h.Type)] = []setting{{"data", hostsText(h)}, {"ttl", seconds(h.TTL)}, ecs}
+		}
 	}
 	return out
+}
+
+// hostsText draws MX or SRV records whose hosts pools choose.
+func hostsText(h zones.Hosts) string {
+	var all []string
+	for _, p := range h.Pools {
+		if h.Type == dns.TypeMX {
+			all = append(all, fmt.Sprintf("%d pool %s", p.Priority, p.Pool))
+		} else {
+			all = append(all, fmt.Sprintf("%d port %d pool %s", p.Priority, p.Port, p.Pool))
+		}
+	}
+	for _, wire := range h.Fixed {
+		all = append(all, zonefile.FormatRdata(h.Type, wire))
+	}
+	return some(all)
 }
 
 // recordSettings draw an RRset; nil where there is none.

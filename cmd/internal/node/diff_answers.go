@@ -2,6 +2,7 @@ package node
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/miekg/dns"
@@ -41,6 +42,9 @@ func answersOf(t *zones.Table, sources []*zones.Source) map[string]string {
 	out := map[string]string{}
 	for _, s := range sources {
 		for _, d := range s.Dynamic {
+			for rrtype, answer := range unruledAnswers(t, d) {
+				out[text(d.Owner)+" "+rrtype] = answer
+			}
 			for _, rule := range d.Rules {
 				id, ok := t.Set().PoolID(s.Origin, rule.Pool)
 				if !ok {
@@ -60,6 +64,58 @@ func answersOf(t *zones.Table, sources []*zones.Source) map[string]string {
 		}
 	}
 	return out
+}
+
+// unruledAnswers draws what an owner answers by its ALIAS, for clients that no rule on the way names, and by
+// hosts that pools choose.
+func unruledAnswers(t *zones.Table, d zones.Dynamic) map[string]string {
+	out := map[string]string{}
+	types := []uint16{dns.TypeMX, dns.TypeSRV}
+	if d.Alias != "" {
+		types = append(types, dns.TypeA, dns.TypeAAAA)
+	}
+	for _, qtype := range types {
+		switch o := t.Set().Lookup(d.Owner, qtype); o.Kind {
+		case zones.Followed:
+			if answer := aliasAnswer(t, o.Dynamic, qtype); answer != "" {
+				out[typeText(qtype)] = answer
+			}
+		case zones.Hosted:
+			l := t.List(o.Hosts, func(p zones.PoolID) zones.Drawn { return t.All(p, dns.TypeCNAME) })
+			out[typeText(qtype)] = answerText(l.Result, l.Rdata, qtype)
+		}
+	}
+	return out
+}
+
+// aliasAnswer draws the addresses that an ALIAS leads to; "" where there are none of the type, ever.
+func aliasAnswer(t *zones.Table, d zones.DynamicID, qtype uint16) string {
+	var last zones.PoolID
+	trail := t.Follow(d, qtype, func(d zones.DynamicID) zones.Drawn {
+		last, _ = t.Route(d, netip.Addr{})
+		return t.All(last, qtype)
+	})
+	switch {
+	case trail.Result == zones.DrawnNoData && (trail.Drawn == nil || trail.Drawn.TTL == zones.NoLimit):
+		return ""
+	case trail.Result == zones.DrawnServe && trail.Drawn != nil:
+		return choiceText(t.Answer(last, qtype), qtype)
+	}
+	return answerText(trail.Result, trail.Rdata, qtype)
+}
+
+func answerText(r zones.Result, rdata [][]byte, rrtype uint16) string {
+	switch r {
+	case zones.DrawnServFail:
+		return "SERVFAIL"
+	case zones.DrawnNoData:
+		return "no data"
+	}
+	all := make([]string, len(rdata))
+	for i, wire := range rdata {
+		all[i] = zonefile.FormatRdata(rrtype, wire)
+	}
+	return some(all)
 }
 
 // poolAnswers draws what a pool answers to each type of question that it has something to say to.

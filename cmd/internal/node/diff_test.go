@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"vitalns/checks"
 	"vitalns/checks/probe"
 	"vitalns/zones"
 	"vitalns/zones/zonefile"
@@ -58,6 +59,10 @@ pool = "web"
 		{"another pool for a record", web + "[pools.two]\ntargets = [{ name = \"x\", address = \"192.0.2.9\" }]\n",
 			strings.Replace(web, `pool = "web"`, `pool = "two"`, 1) + "[pools.two]\ntargets = [{ name = \"x\", address = \"192.0.2.9\" }]\n",
 			[]string{"~ record www.example.org: pool web -> pool two"}},
+		{"an ALIAS", web + "[records.\"@\"]\nALIAS = \"www\"\n[records.x]\nALIAS = \"www\"\n", web + "[records.\"@\"]\nALIAS = \"ns1\"\nttl = 60\n",
+			[]string{"~ record example.org ALIAS: data www.example.org. -> ns1.example.org., ttl 1h -> 1m", "- record x.example.org ALIAS www.example.org."}},
+		{"hosts", mailHosts + "[records.b]\nMX = { pool = \"mail\" }\n", mailHosts + "[records.b]\nMX = [{ pool = \"mail\", preference = 5 }, \"90 ns1\"]\n[records._s]\nSRV = { pool = \"mail\", port = 25 }\n",
+			[]string{"+ record _s.example.org SRV 0 port 25 pool mail", "~ record b.example.org MX: data 10 pool mail -> 5 pool mail, 90 ns1.example.org."}},
 		{"many", "", manyRecords(8), []string{"+ record many.example.org A 192.0.2.1, 192.0.2.2, 192.0.2.3, 192.0.2.4, 192.0.2.5, ... 3 more"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -96,5 +101,47 @@ func TestSerialChanges(t *testing.T) {
 	want := []string{"zone b serial 2 -> 3", "zone new serial 7"}
 	if !slices.Equal(got, want) {
 		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+const mailHosts = `
+[pools.mail]
+policy  = "all"
+targets = [{ name = "a", cname = "mx1.example.net." }, { name = "b", cname = "mx2.example.net." }]
+`
+
+// What is answered by way of an ALIAS, and by hosts that pools choose, shows as what pools answer does.
+func TestDiffAnswers(t *testing.T) {
+	text := mailHosts + `
+[pools.web]
+targets = [{ name = "a", address = "192.0.2.1" }, { name = "b", address = "192.0.2.2" }]
+[records.www]
+pool = "web"
+[records."@"]
+ALIAS = "www"
+[records.static]
+ALIAS = "ns1"
+[records.mx]
+MX = [{ pool = "mail" }, "90 ns1"]
+`
+	table := func(text string) (*zones.Table, []*zones.Source) {
+		sources := sourceOf(t, text)
+		set, err := zones.Compile(sources)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return zones.NewTable(set, &checks.Snapshot{}), sources
+	}
+	old, oldSources := table(text)
+	next, nextSources := table(strings.NewReplacer("192.0.2.1\" }", "192.0.2.9\" }", "mx2.example.net", "mx3.example.net", `ALIAS = "ns1"`, `ALIAS = "www"`).Replace(text))
+	got := diffAnswers(old, next, oldSources, nextSources)
+	want := []string{
+		"example.org A: 192.0.2.1 -> 192.0.2.9",
+		"mx.example.org MX: 90 ns1.example.org., 10 mx1.example.net., 10 mx2.example.net. -> 90 ns1.example.org., 10 mx1.example.net., 10 mx3.example.net.",
+		"static.example.org A: 192.0.2.53 -> 192.0.2.9",
+		"www.example.org A: 192.0.2.1 -> 192.0.2.9",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got\n  %s\nwant\n  %s", strings.Join(got, "\n  "), strings.Join(want, "\n  "))
 	}
 }
