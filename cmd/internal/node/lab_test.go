@@ -26,8 +26,9 @@ type lab struct {
 	boot func() time.Duration
 	log  *slog.Logger // nil: silent
 
-	mu   sync.Mutex // protects text and bad
+	mu   sync.Mutex // protects text, file and bad
 	text string     // of the zone file
+	file string     // text of the node file
 	bad  map[string]bool
 
 	node   *Node
@@ -155,9 +156,9 @@ func (b *lab) kill(host string, dead bool) {
 
 func (b *lab) load() Loaded {
 	b.mu.Lock()
-	text := b.text
+	text, nodeFile := b.text, b.file
 	b.mu.Unlock()
-	file, _ := ParseFile("", nil)
+	file, _ := ParseFile("", []byte(nodeFile))
 	sources, problems := zonefile.Load([]zonefile.File{{Path: "zone.toml", Text: []byte(text)}}, zonefile.Options{Env: &probe.Env{}, Nodes: 1})
 	l := Loaded{File: file, Sources: sources, Problems: problems}
 	if problems.Errors() > 0 {

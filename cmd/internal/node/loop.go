@@ -91,7 +91,7 @@ func (n *Node) serve(ctx context.Context) error {
 }
 
 func (n *Node) listen() (Server, error) {
-	return n.world.Listen(Answers{Table: n.table.Load, Explain: n.oneLine, Cookies: &n.cookies})
+	return n.world.Listen(Answers{Table: n.table.Load, Explain: n.oneLine, Cookies: &n.cookies, Limiter: n.limiter})
 }
 
 // loop owns the ledger and does every swap of the table.

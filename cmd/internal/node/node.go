@@ -51,6 +51,7 @@ type Answers struct {
 	Table   func() *zones.Table
 	Explain func(zones.Name) string // one line, for CH TXT
 	Cookies *edge.Jar
+	Limiter *edge.Limiter
 }
 
 // Config is what only a start can change.
@@ -102,6 +103,7 @@ type Node struct {
 	server   atomic.Pointer[Server] // nil until the node is ready
 	waiting  atomic.Pointer[string] // what readiness waits for; "" once it is there
 	cookies  edge.Jar
+	limiter  *edge.Limiter // nil: the node answers no queries by itself
 	ready    chan struct{} // closed when the DNS listeners may open
 	begun    chan struct{} // closed when the parts are made
 	ended    chan struct{} // closed when Run returns

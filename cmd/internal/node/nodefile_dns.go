@@ -28,6 +28,6 @@ func (f *File) parseDNS(t *zonefile.Table) {
 func (f *File) server(a Answers, version string, log *slog.Logger) (Server, error) {
 	return dnsserver.New(dnsserver.Config{
 		Listen: f.Listen, Table: a.Table, Explain: a.Explain, NSID: f.Node, Version: "vitalns " + version,
-		Cookies: a.Cookies, ExplainTo: f.Explain, UDPSize: uint16(f.UDPSize), Lameduck: f.Lameduck, Logger: log,
+		Cookies: a.Cookies, ExplainTo: f.Explain, UDPSize: uint16(f.UDPSize), Lameduck: f.Lameduck, Limiter: a.Limiter, Logger: log,
 	})
 }

@@ -1,7 +1,9 @@
 package node
 
 import (
+	"fmt"
 	"net/netip"
+	"strings"
 
 	"vitalns/dnsserver/edge"
 	"vitalns/zones/zonefile"
@@ -101,4 +103,23 @@ func (r FileRRL) limits() edge.Limits {
 		return edge.Limits{}
 	}
 	return r.Limits
+}
+
+// diffRRL says how the limits differ, as far as a reload applies them.
+func diffRRL(a, b FileRRL) []string {
+	settings := func(r FileRRL) []setting {
+		all := []setting{{"enabled", fmt.Sprint(r.Enabled)}, {"slip", fmt.Sprint(r.Slip)}}
+		for c, rate := range r.Rates {
+			all = append(all, setting{edge.Class(c).String(), fmt.Sprint(rate)})
+		}
+		exempt := make([]string, len(r.Exempt))
+		for i, p := range r.Exempt {
+			exempt[i] = p.String()
+		}
+		return append(all, setting{"exempt", strings.Join(exempt, " ")})
+	}
+	if differs := changes(settings(a), settings(b)); differs != "" {
+		return []string{"~ [dns.rrl]: " + differs}
+	}
+	return nil
 }

@@ -1,9 +1,11 @@
 package node
 
 import (
+	"context"
 	"fmt"
 	"net/netip"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -78,4 +80,44 @@ func TestParseRRLProblems(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A reload applies rates and exemptions, names what it cannot apply, and what is owed stays owed.
+func TestReloadRRL(t *testing.T) {
+	a, b := defaultRRL(), defaultRRL()
+	if got := diffRRL(a, b); got != nil {
+		t.Errorf("no difference: got %q", got)
+	}
+	b.Rates[edge.NXDomain], b.Exempt, b.Table.IPv4 = 5, nil, 32
+	if got, want := strings.Join(diffRRL(a, b), "\n"), "~ [dns.rrl]: nxdomain 500 -> 5, exempt 127.0.0.0/8 ::1/128 -> none"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if got, want := needsRestart(&File{RRL: a}, &File{RRL: b}), []string{"[dns.rrl] ipv4_prefix"}; !slices.Equal(got, want) {
+		t.Errorf("needs restart: got %q, want %q", got, want)
+	}
+	bubble(t, func(l *lab) {
+		l.start(Config{})
+		defer l.end()
+		check := func() edge.Action { return l.node.limiter.Check(0, netip.MustParseAddr("192.0.2.1"), edge.NXDomain) }
+		for range 500 {
+			if got := check(); got != edge.Send {
+				t.Fatalf("below the rate: %v", got)
+			}
+		}
+		l.mu.Lock()
+		l.file = "[dns.rrl]\nnxdomain = 5\nslip = 0\nipv4_prefix = 32\n"
+		l.mu.Unlock()
+		if r, err := l.node.Reload(context.Background()); err != nil || !r.Applied || !slices.Equal(r.NeedsRestart, []string{"[dns.rrl] ipv4_prefix"}) ||
+			!slices.Equal(r.Changes, []string{"~ [dns.rrl]: slip 2 -> 0, nxdomain 500 -> 5"}) {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		for range 10 {
+			if got := check(); got != edge.Drop {
+				t.Errorf("after the reload: %v, the account was empty and nothing slips any more", got)
+			}
+		}
+		if r, err := l.node.Plan(context.Background()); err != nil || len(r.Changes) > 0 || len(r.NeedsRestart) != 1 {
+			t.Errorf("once more: %+v, %v", r, err)
+		}
+	})
 }

@@ -115,7 +115,7 @@ func (m moment) compare(l Loaded) Reload {
 		r.Digest, r.Error = m.loaded.Hex(), firstError(l.Problems)
 		return r
 	}
-	r.Changes = diffSources(m.loaded.Sources, l.Sources)
+	r.Changes = append(diffSources(m.loaded.Sources, l.Sources), diffRRL(m.loaded.File.RRL, l.File.RRL)...)
 	r.NeedsRestart = append(r.NeedsRestart, needsRestart(m.loaded.File, l.File)...)
 	r.Answers = diffAnswers(m.table, zones.NewTable(l.Set, m.adopted(l)), m.loaded.Sources, l.Sources)
 	return r
@@ -137,6 +137,9 @@ func needsRestart(a, b *File) []string {
 	add(a.UDPSize != b.UDPSize, "[dns] udp_size")
 	add(a.Lameduck != b.Lameduck, "[dns] lameduck")
 	add(!slices.Equal(a.Explain, b.Explain) || (a.Explain == nil) != (b.Explain == nil), "[dns] explain")
+	add(a.RRL.Table.IPv4 != b.RRL.Table.IPv4, "[dns.rrl] ipv4_prefix")
+	add(a.RRL.Table.IPv6 != b.RRL.Table.IPv6, "[dns.rrl] ipv6_prefix")
+	add(a.RRL.Table.Accounts != b.RRL.Table.Accounts, "[dns.rrl] table_size")
 	add(a.HTTP != b.HTTP, "[http] listen")
 	add(a.TokenFile != b.TokenFile, "[http] token_file")
 	add(a.Control != b.Control, "[control] socket")
@@ -157,11 +160,15 @@ func needsRestart(a, b *File) []string {
 	return names
 }
 
-// apply serves what was loaded. What the zones say takes hold at once, what only a start can change at the
-// next start.
+// apply serves what was loaded. What the zones say takes hold at once, as do the limits of [dns.rrl]; what
+// only a start can change at the next start.
 func (n *Node) apply(l Loaded, now time.Time) {
 	before := servedTargets(n.loaded.Sources)
-	l.File = n.loaded.File
+	file := *n.loaded.File
+	file.RRL.Enabled, file.RRL.Limits = l.File.RRL.Enabled, l.File.RRL.Limits
+	if l.File = &file; n.limiter != nil {
+		n.limiter.Set(file.RRL.limits())
+	}
 	n.loaded = l
 	n.report(n.table.Load(), nil, n.adopt(before, now), now)
 }

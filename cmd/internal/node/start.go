@@ -8,6 +8,7 @@ import (
 
 	"vitalns/checks"
 	"vitalns/checks/runner"
+	"vitalns/dnsserver/edge"
 	"vitalns/gossip"
 	"vitalns/zones"
 )
@@ -43,6 +44,7 @@ func (n *Node) start(now time.Time) error {
 	if n.world.Listen == nil {
 		return nil
 	}
+	n.limiter = edge.NewLimiter(n.loaded.File.RRL.Table, n.loaded.File.RRL.limits())
 	// The listeners open when the node is ready; that they can is found out now.
 	server, err := n.listen()
 	if err == nil {
