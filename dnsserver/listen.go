@@ -1,10 +1,12 @@
 package dnsserver
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -12,15 +14,19 @@ import (
 	"golang.org/x/net/ipv6"
 )
 
-// A listener is one address, over UDP and TCP.
+// A listener is one address, over UDP and TCP, or for connections with TLS alone.
 type listener struct {
-	udp      *net.UDPConn
+	udp      *net.UDPConn // nil: TLS, HTTPS
 	tcp      *net.TCPListener
-	wildcard bool // replies have to name the address that was asked
+	via      Transport // how queries come over its connections
+	wildcard bool      // replies have to name the address that was asked
+	proxied  bool      // a PROXY header comes first
 }
 
 func (l *listener) close() {
-	_ = l.udp.Close() // closing a socket that only listened loses nothing
+	if l.udp != nil {
+		_ = l.udp.Close() // closing a socket that only listened loses nothing
+	}
 	_ = l.tcp.Close()
 }
 
@@ -28,53 +34,64 @@ func (l *listener) close() {
 // a second of a flood of 50,000 a second. What does not fit the kernel drops, whoever sent it.
 const receiveBuffer = 4 << 20
 
-// listen binds every address over UDP and TCP, or none.
-func listen(addrs []string) ([]*listener, error) {
+// listen binds every address, or none.
+func listen(cfg Config) ([]*listener, error) {
 	var all []*listener
-	fail := func(err error) ([]*listener, error) {
-		for _, l := range all {
-			l.close()
-		}
-		return nil, err
-	}
-	for _, addr := range addrs {
-		host, port, err := net.SplitHostPort(addr)
-		if err != nil {
-			return fail(fmt.Errorf("listen on %s: want ADDRESS:PORT: %w", addr, err))
-		}
-		hosts := []string{host}
-		if host == "" {
-			hosts = []string{"0.0.0.0", "::"} // each family by itself, so that no address is a mapped one
-		}
-		for i, host := range hosts {
-			l, err := listenBoth(host, port)
-			if i > 0 && errors.Is(err, syscall.EAFNOSUPPORT) {
-				continue // a host without IPv6 serves IPv4
+	for via, addrs := range [transports][]string{TCP: cfg.Listen, TLS: cfg.TLS, HTTPS: cfg.HTTPS} {
+		for _, addr := range addrs {
+			ls, err := listenAll(addr, Transport(via))
+			for _, l := range ls {
+				l.proxied = slices.Contains(cfg.Proxy, addr)
 			}
-			if err != nil {
-				return fail(err)
-			}
-			all = append(all, l)
-			if port == "0" {
-				port = fmt.Sprint(l.udp.LocalAddr().(*net.UDPAddr).Port)
+			if all = append(all, ls...); err != nil {
+				for _, l := range all {
+					l.close()
+				}
+				return nil, err
 			}
 		}
 	}
 	return all, nil
 }
 
+// listenAll binds one address, or all where it names none. After an error what it returns is to be closed.
+func listenAll(addr string, via Transport) (all []*listener, err error) {
+	host, port, err := net.SplitHostPort(addr)
+	if err != nil {
+		return nil, fmt.Errorf("listen on %s: want ADDRESS:PORT: %w", addr, err)
+	}
+	hosts := []string{host}
+	if host == "" {
+		hosts = []string{"0.0.0.0", "::"} // each family by itself, so that no address is a mapped one
+	}
+	for i, host := range hosts {
+		l, err := listenBoth(host, port, via)
+		if i > 0 && errors.Is(err, syscall.EAFNOSUPPORT) {
+			continue // a host without IPv6 serves IPv4
+		}
+		if err != nil {
+			return all, err
+		}
+		all = append(all, l)
+		if port == "0" {
+			port = fmt.Sprint(l.tcp.Addr().(*net.TCPAddr).Port)
+		}
+	}
+	return all, nil
+}
+
 // listenBoth binds one address over TCP and UDP, to one port where the system is to choose it.
-func listenBoth(host, port string) (*listener, error) {
+func listenBoth(host, port string, via Transport) (*listener, error) {
 	const tries = 20
 	for try := 1; ; try++ {
-		l, err := listenOnce(host, port)
+		l, err := listenOnce(host, port, via)
 		if err == nil || port != "0" || try == tries {
 			return l, err
 		}
 	}
 }
 
-func listenOnce(host, port string) (*listener, error) {
+func listenOnce(host, port string, via Transport) (*listener, error) {
 	ta, err := net.ResolveTCPAddr("tcp", net.JoinHostPort(host, port))
 	if err != nil {
 		return nil, fmt.Errorf("listen on %s: %w", net.JoinHostPort(host, port), err)
@@ -83,22 +100,28 @@ func listenOnce(host, port string) (*listener, error) {
 	if ta.IP.To4() != nil {
 		family = "4"
 	}
-	tcp, err := net.ListenTCP("tcp"+family, ta)
+	// A connection whose client has gone is closed when it idles: probes of TCP itself cost more.
+	quiet := net.ListenConfig{KeepAlive: -1}
+	quiet.SetMultipathTCP(false)                                              // nor do queries move between networks
+	tcp, err := quiet.Listen(context.Background(), "tcp"+family, ta.String()) // it waits for nothing
 	if err != nil {
 		return nil, explainListen("tcp", ta.AddrPort(), err)
 	}
+	l := &listener{tcp: tcp.(*net.TCPListener), via: via, wildcard: ta.IP.IsUnspecified()}
+	if via != TCP {
+		return l, nil
+	}
 	bound := tcp.Addr().(*net.TCPAddr)
-	udp, err := net.ListenUDP("udp"+family, &net.UDPAddr{IP: ta.IP, Port: bound.Port, Zone: ta.Zone})
+	l.udp, err = net.ListenUDP("udp"+family, &net.UDPAddr{IP: ta.IP, Port: bound.Port, Zone: ta.Zone})
 	if err != nil {
-		_ = tcp.Close() // nothing was accepted
+		l.close()
 		return nil, explainListen("udp", ta.AddrPort(), err)
 	}
-	_ = udp.SetReadBuffer(receiveBuffer) // or as much as net.core.rmem_max allows
-	l := &listener{udp: udp, tcp: tcp, wildcard: ta.IP.IsUnspecified()}
+	_ = l.udp.SetReadBuffer(receiveBuffer) // or as much as net.core.rmem_max allows
 	if l.wildcard {
-		err = ipv4.NewPacketConn(udp).SetControlMessage(ipv4.FlagDst|ipv4.FlagInterface, true)
+		err = ipv4.NewPacketConn(l.udp).SetControlMessage(ipv4.FlagDst|ipv4.FlagInterface, true)
 		if family == "6" {
-			err = ipv6.NewPacketConn(udp).SetControlMessage(ipv6.FlagDst|ipv6.FlagInterface, true)
+			err = ipv6.NewPacketConn(l.udp).SetControlMessage(ipv6.FlagDst|ipv6.FlagInterface, true)
 		}
 		if err != nil {
 			l.close()
@@ -110,7 +133,6 @@ func listenOnce(host, port string) (*listener, error) {
 
 // explainListen says what to do about a listener that could not be opened.
 func explainListen(network string, addr netip.AddrPort, err error) error {
-	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()) // as it was written
 	addr = netip.AddrPortFrom(addr.Addr().Unmap(), addr.Port()) // as the user wrote it
 	var hint []string
 	var reason error
@@ -133,11 +155,16 @@ func explainListen(network string, addr netip.AddrPort, err error) error {
 	return fmt.Errorf("listen on %s %s: %w\nhint: %s", network, addr, reason, strings.Join(hint, "\nhint: "))
 }
 
-// Addrs returns the addresses that are listened on, over UDP and TCP alike.
-func (s *Server) Addrs() []netip.AddrPort {
+// Addrs returns the addresses that are listened on over UDP and TCP alike.
+func (s *Server) Addrs() []netip.AddrPort { return s.AddrsOf(UDP) }
+
+// AddrsOf returns the addresses that are listened on for one transport.
+func (s *Server) AddrsOf(via Transport) []netip.AddrPort {
 	var out []netip.AddrPort
 	for _, l := range s.listeners {
-		out = append(out, l.udp.LocalAddr().(*net.UDPAddr).AddrPort())
+		if l.via == max(via, TCP) {
+			out = append(out, l.tcp.Addr().(*net.TCPAddr).AddrPort())
+		}
 	}
 	return out
 }

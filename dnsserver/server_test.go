@@ -3,7 +3,6 @@ package dnsserver_test
 import (
 	"bytes"
 	"context"
-	"encoding/binary"
 	"fmt"
 	"io"
 	"net"
@@ -103,104 +102,6 @@ func TestWildcardRepliesFromTheAddressAsked(t *testing.T) {
 			if m.Rcode != dns.RcodeSuccess {
 				t.Errorf("%s over %s: got %s", host, network, draw(m))
 			}
-		}
-	}
-}
-
-// Queries sent in one write are all answered, in order, over one connection.
-func TestTCPPipelining(t *testing.T) {
-	s := serve(t, dnsserver.Config{Listen: []string{"127.0.0.1:0"}})
-	conn, err := net.Dial("tcp", s.Addrs()[0].String())
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer conn.Close()
-	const n = 200
-	var batch []byte
-	for id := range n {
-		m := new(dns.Msg).SetQuestion(fmt.Sprintf("x%d.wild.hard.test.", id), dns.TypeA)
-		m.Id = uint16(id)
-		wire, err := m.Pack()
-		if err != nil {
-			t.Fatal(err)
-		}
-		batch = append(binary.BigEndian.AppendUint16(batch, uint16(len(wire))), wire...)
-	}
-	if _, err := conn.Write(batch); err != nil {
-		t.Fatal(err)
-	}
-	c := &dns.Conn{Conn: conn}
-	for id := range n {
-		m, err := c.ReadMsg()
-		if err != nil {
-			t.Fatalf("response %d: %v", id, err)
-		}
-		if int(m.Id) != id || len(m.Answer) != 1 {
-			t.Fatalf("response %d: got id %d, %s", id, m.Id, draw(m))
-		}
-	}
-}
-
-// A client that asks is told how long the connection may idle (RFC 7828).
-func TestTCPKeepalive(t *testing.T) {
-	s := serve(t, dnsserver.Config{Listen: []string{"127.0.0.1:0"}})
-	m := new(dns.Msg).SetQuestion("mail.hard.test.", dns.TypeA).SetEdns0(1232, false)
-	m.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_TCP_KEEPALIVE{Code: dns.EDNS0TCPKEEPALIVE}}
-	for network, want := range map[string]int{"tcp": 1, "udp": 0} {
-		reply, _, err := (&dns.Client{Net: network}).Exchange(m, s.Addrs()[0].String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := reply.IsEdns0().Option; len(got) != want {
-			t.Errorf("%s: got options %v", network, got)
-		}
-	}
-}
-
-// A connection beyond the limit is closed and counted; when one ends there is room again.
-func TestTCPLimit(t *testing.T) {
-	s := serve(t, dnsserver.Config{Listen: []string{"127.0.0.1:0"}, MaxTCP: 1})
-	addr := s.Addrs()[0].String()
-	first, err := dns.DialTimeout("tcp", addr, 5*time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	query := new(dns.Msg).SetQuestion("mail.hard.test.", dns.TypeA)
-	ask := func(c *dns.Conn) error {
-		if err := c.WriteMsg(query); err != nil {
-			return err
-		}
-		_, err := c.ReadMsg()
-		return err
-	}
-	if err := ask(first); err != nil {
-		t.Fatal(err)
-	}
-	second, err := dns.DialTimeout("tcp", addr, 5*time.Second)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := ask(second); err == nil {
-		t.Error("a connection beyond the limit was answered")
-	}
-	if n := dropped(s, "overload"); n != 1 {
-		t.Errorf("overload counted %d", n)
-	}
-	if s.Stats().TCP != 1 {
-		t.Errorf("connections: got %d, want 1", s.Stats().TCP)
-	}
-	_, _ = first.Close(), second.Close() // the server sees them end
-	for deadline := time.Now().Add(5 * time.Second); ; {
-		third, err := dns.DialTimeout("tcp", addr, 5*time.Second)
-		if err == nil {
-			err = ask(third)
-			_ = third.Close() // what counts is the answer
-		}
-		if err == nil {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("no room after a connection ended: %v", err)
 		}
 	}
 }

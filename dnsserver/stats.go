@@ -26,8 +26,29 @@ type Stats struct {
 	Dropped   []DropCount
 	Cookies   []CookieCount
 	Limits    edge.LimitStats
-	TCP       int // connections now
+	Streams   []StreamCount // connections now, by transport
+	Ended     []EndCount    // connections that were closed
 	Panics    uint64
+	// Certificate is that of DoT and DoH; nil: there is none.
+	Certificate *CertificateStats
+}
+
+// A StreamCount counts the connections of one transport.
+type StreamCount struct {
+	Proto string
+	N     int
+}
+
+// An EndCount counts connections by why they were closed.
+type EndCount struct {
+	Proto, Reason string
+	N             uint64
+}
+
+// CertificateStats tell of the certificate that is shown.
+type CertificateStats struct {
+	NotAfter time.Time
+	Good     bool // its files, as they were last read
 }
 
 // A RequestCount counts queries. Zone is "none" where no zone is asked for.
@@ -108,9 +129,10 @@ type stats struct {
 	sizes    [transports]histogram
 	short    atomic.Uint64
 	response atomic.Uint64
-	overload atomic.Uint64
+	proxy    atomic.Uint64
 	unsent   atomic.Uint64
 	withheld atomic.Uint64
+	ended    [transports][endings]atomic.Uint64
 	panics   atomic.Uint64
 	cookies  [edge.CookieResults]atomic.Uint64
 }
@@ -236,8 +258,8 @@ func bucket(bounds []float64, v float64) int {
 // Stats returns what has been counted. Counters that are zero are left out.
 func (s *Server) Stats() Stats {
 	c := &s.stats
-	out := Stats{TCP: len(s.slots), Panics: c.panics.Load(), Dropped: []DropCount{
-		{"malformed", c.short.Load()}, {"not_query", c.response.Load()}, {"overload", c.overload.Load()}, {"unsent", c.unsent.Load()},
+	out := Stats{Panics: c.panics.Load(), Dropped: []DropCount{
+		{"malformed", c.short.Load()}, {"not_query", c.response.Load()}, {"proxy", c.proxy.Load()}, {"unsent", c.unsent.Load()},
 		{"rate_limit", c.withheld.Load()},
 	}}
 	if s.cfg.Limiter != nil {
@@ -246,6 +268,7 @@ func (s *Server) Stats() Stats {
 	for r := range edge.CookieResults {
 		out.Cookies = append(out.Cookies, CookieCount{r.String(), c.cookies[r].Load()})
 	}
+	s.streamStats(&out)
 	c.targets.Range(func(key, n any) bool {
 		k := key.(targetKey)
 		out.Targets = append(out.Targets, TargetCount{k.zone, k.pool, k.target, n.(*atomic.Uint64).Load()})

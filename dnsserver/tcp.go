@@ -1,127 +1,199 @@
 package dnsserver
 
 import (
-	"bufio"
 	"encoding/binary"
+	"errors"
 	"io"
 	"net"
-	"net/netip"
+	"os"
 	"sync"
+	"syscall"
 	"time"
 )
 
-// tcpTimes are the times of a TCP connection (RFC 7766 §6.2).
-type tcpTimes struct {
-	idle  time.Duration // between two queries
-	busy  time.Duration // the same, when more than half of the connections are taken
-	read  time.Duration // for a query that has begun
-	write time.Duration // for a client to take a response
+// streamTimes are the times of a stream (RFC 7766 §6.2.3).
+type streamTimes struct {
+	idle   time.Duration // between two queries
+	secret time.Duration // the same, where it took a handshake to come here
+	busy   time.Duration // the same for all, when more than half of the room is taken
+	query  time.Duration // for a query that has begun; for a PROXY header; for a handshake
+	write  time.Duration // for a client to take responses
+	grace  time.Duration // for what is on its way when the server drains
 }
 
-var defaultTimes = tcpTimes{idle: 10 * time.Second, busy: 2 * time.Second, read: 5 * time.Second, write: 5 * time.Second}
-
-// A tcpConn is one connection. Its queries are answered in order, however many wait (RFC 7766 §6.2.1.1):
-// a client that does not read its responses holds up nobody else.
-type tcpConn struct {
-	*net.TCPConn
-	in     *bufio.Reader
-	client netip.Addr
+var defaultTimes = streamTimes{
+	idle: 10 * time.Second, secret: 30 * time.Second, busy: 2 * time.Second,
+	query: 5 * time.Second, write: 5 * time.Second, grace: 100 * time.Millisecond,
 }
 
-// serveTCP answers the connections of one listener until stop, and waits for them.
-func (s *Server) serveTCP(l *listener, stop <-chan struct{}) {
-	var wg sync.WaitGroup
-	defer wg.Wait()
+const (
+	inputSize  = 4 << 10       // what is read at once; an idle stream holds no more
+	maxFramed  = 2 + 1<<16 - 1 // a message with its length
+	outputSize = 16 << 10      // when there are so many bytes of responses they are written, whatever else waits
+)
+
+// A framed is the input of a stream: messages, each with its length before it (RFC 1035 §4.2.2). It holds
+// at most twice what the client has sent of a message, whatever length is claimed.
+type framed struct {
+	buf      []byte
+	from, to int // what is read and not taken
+}
+
+// empty reports whether no message has begun.
+func (f *framed) empty() bool { return f.from == f.to }
+
+// end is where the first message ends; beyond what has been read where it is not whole.
+func (f *framed) end() int {
+	if f.to-f.from < 2 {
+		return f.to + 1
+	}
+	return f.from + 2 + int(binary.BigEndian.Uint16(f.buf[f.from:]))
+}
+
+func (f *framed) whole() bool { return f.end() <= f.to }
+
+// next takes a message that is whole; nil: there is none. It is good until the next fill.
+func (f *framed) next() []byte {
+	if !f.whole() {
+		return nil
+	}
+	wire := f.buf[f.from+2 : f.end()]
+	f.from = f.end()
+	return wire
+}
+
+// fill reads once. The message that begins what is held is not whole.
+func (f *framed) fill(r io.Reader) error {
+	held, space := f.buf[f.from:f.to], f.buf
+	switch {
+	case len(held) == 0 && len(f.buf) != inputSize:
+		space = make([]byte, inputSize) // the first, or after a long message
+	case len(held) == len(f.buf):
+		space = make([]byte, min(2*len(held), maxFramed))
+	}
+	copy(space, held)
+	n, err := r.Read(space[len(held):])
+	f.buf, f.from, f.to = space, 0, len(held)+n
+	if n > 0 {
+		return nil // an error comes again
+	}
+	return err
+}
+
+// outputs are buffers for responses: a stream has one only while it answers.
+var outputs = sync.Pool{New: func() any { return new([]byte) }}
+
+// converse answers the queries of a stream until the client is done, idles, or the server drains. conn is
+// what carries the messages: the stream, or TLS over it.
+//
+// Answers are made without waiting for anything, so the order in which queries arrive is the order in
+// which their answers are ready; any other (RFC 7766 §6.2.1.1) would only delay some. Queries that came
+// together are answered together, with one write. A client that does not read its responses is not read
+// from, and holds up nobody else.
+func (s *Server) converse(st *stream, conn net.Conn) {
+	why := s.answerAll(st, conn)
+	st.because(why)
+	if why == endClient || why == endIdle || why == endDrain {
+		_ = conn.Close() // TLS says farewell, if the client takes it
+	}
+	_ = st.Close() // there is nobody to tell
+}
+
+func (s *Server) answerAll(st *stream, conn net.Conn) ending {
+	var in framed
 	for {
-		conn, err := l.tcp.AcceptTCP()
-		if err != nil {
-			select {
-			case <-stop:
-				return
-			case <-time.After(retryPause): // out of descriptors, or a client that left already
-				continue
-			}
+		idle := s.idle(st.via)
+		if why, ok := s.await(st, conn, &in, idle); !ok {
+			return why
 		}
-		select {
-		case s.slots <- struct{}{}:
-		default:
-			s.stats.overload.Add(1)
-			_ = conn.Close() // there is nobody to tell
-			continue
+		s.crowd.use(st)
+		if why, ok := s.answerHeld(conn, &in, packet{client: st.client, via: st.via, keepalive: idle}); !ok {
+			return why
 		}
-		c := &tcpConn{conn, bufio.NewReaderSize(conn, 4096), conn.RemoteAddr().(*net.TCPAddr).AddrPort().Addr().Unmap()}
-		s.mu.Lock()
-		s.conns[c] = struct{}{}
-		s.mu.Unlock()
-		wg.Go(func() {
-			s.serveConn(c)
-			s.mu.Lock()
-			delete(s.conns, c)
-			s.mu.Unlock()
-			<-s.slots
-		})
 	}
 }
 
-// serveConn answers the queries of one connection until the client is done, idles, or the server drains.
-func (s *Server) serveConn(c *tcpConn) {
-	defer c.Close()
-	for {
-		idle := s.idle()
-		wire, ok := s.read(c, idle)
-		if !ok {
-			return
-		}
-		reply := s.handle(packet{wire: wire, client: c.client, via: TCP, keepalive: idle})
-		if reply == nil {
-			return // over TCP what is no query has no place
-		}
-		_ = c.SetWriteDeadline(time.Now().Add(s.times.write)) // a closed connection shows in the write
-		framed := binary.BigEndian.AppendUint16(make([]byte, 0, 2+len(reply)), uint16(len(reply)))
-		if _, err := c.Write(append(framed, reply...)); err != nil {
-			return
-		}
-	}
-}
-
-// idle is how long a connection may wait for its next query.
-func (s *Server) idle() time.Duration {
-	if len(s.slots) > cap(s.slots)/2 {
+// idle is how long a stream may wait for its next query.
+func (s *Server) idle(via Transport) time.Duration {
+	switch _, busy := s.crowd.by(); {
+	case busy:
 		return s.times.busy
+	case via.encrypted():
+		return s.times.secret
 	}
 	return s.times.idle
 }
 
-// read reads one message: its first byte within idle, the rest within the time for that.
-func (s *Server) read(c *tcpConn, idle time.Duration) ([]byte, bool) {
-	if !s.deadline(c, idle) {
-		return nil, false
+// await reads until a message is whole: its first byte within idle, all of it within the time for that.
+func (s *Server) await(st *stream, conn net.Conn, in *framed, idle time.Duration) (ending, bool) {
+	if in.empty() {
+		s.crowd.patience(st, idle)
+		if err := in.fill(conn); err != nil {
+			return s.readEnding(err, endIdle), false
+		}
 	}
-	if _, err := c.in.Peek(1); err != nil {
-		return nil, false
+	if in.whole() {
+		return 0, true
 	}
-	if c.in.Buffered() < 2 && !s.deadline(c, s.times.read) {
-		return nil, false
+	s.crowd.patience(st, s.times.query)
+	for !in.whole() {
+		if err := in.fill(conn); err != nil {
+			return s.readEnding(err, endSlowQuery), false
+		}
 	}
-	var size [2]byte
-	if _, err := io.ReadFull(c.in, size[:]); err != nil {
-		return nil, false
-	}
-	n := int(binary.BigEndian.Uint16(size[:]))
-	if c.in.Buffered() < n && !s.deadline(c, s.times.read) {
-		return nil, false
-	}
-	wire := make([]byte, n)
-	_, err := io.ReadFull(c.in, wire)
-	return wire, err == nil
+	return 0, true
 }
 
-// deadline gives the client time for its next bytes, unless the server drains.
-func (s *Server) deadline(c *tcpConn, d time.Duration) bool {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.drain {
-		return false
+// readEnding is why a stream ends that could not be read; late is for when it was given enough time.
+func (s *Server) readEnding(err error, late ending) ending {
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded) && s.crowd.draining():
+		return endDrain
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return late
+	case errors.Is(err, io.EOF), errors.Is(err, syscall.ECONNRESET):
+		return endClient
 	}
-	return c.SetReadDeadline(time.Now().Add(d)) == nil
+	return endBroken
+}
+
+// answerHeld answers every message that is whole.
+func (s *Server) answerHeld(conn net.Conn, in *framed, p packet) (ending, bool) {
+	buf := outputs.Get().(*[]byte)
+	defer outputs.Put(buf)
+	for {
+		p.wire = in.next()
+		if p.wire == nil {
+			return s.write(conn, buf)
+		}
+		reply := s.handle(p)
+		if reply == nil { // what is no query has no place on a stream: who knows where the next message begins
+			_, _ = s.write(conn, buf) // it is over either way
+			return endNoQuery, false
+		}
+		*buf = append(binary.BigEndian.AppendUint16(*buf, uint16(len(reply))), reply...)
+		if len(*buf) < outputSize {
+			continue
+		}
+		if why, ok := s.write(conn, buf); !ok {
+			return why, false
+		}
+	}
+}
+
+// write empties a buffer of responses. The client has to take them in the time for that.
+func (s *Server) write(conn net.Conn, buf *[]byte) (ending, bool) {
+	out := *buf
+	*buf = out[:0]
+	if len(out) == 0 {
+		return 0, true
+	}
+	_ = conn.SetWriteDeadline(time.Now().Add(s.times.write)) // a closed connection shows in the write
+	switch _, err := conn.Write(out); {
+	case err == nil:
+		return 0, true
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return endSlowRead, false
+	}
+	return endBroken, false
 }

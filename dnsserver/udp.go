@@ -7,6 +7,8 @@ import (
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
+
+	"vitalns/dnsserver/edge"
 )
 
 // maxQuery is the longest packet that is read as a query over UDP: longer ones are malformed.
@@ -18,6 +20,9 @@ const retryPause = 10 * time.Millisecond
 // serveUDP answers the packets of one listener until stop; several may run on one.
 func (s *Server) serveUDP(l *listener, stop <-chan struct{}) {
 	buf := make([]byte, maxQuery)
+	if l.proxied {
+		buf = make([]byte, edge.MaxProxy+maxQuery)
+	}
 	var oob []byte
 	if l.wildcard {
 		oob = make([]byte, 256)
@@ -32,7 +37,14 @@ func (s *Server) serveUDP(l *listener, stop <-chan struct{}) {
 				continue
 			}
 		}
-		wire := s.handle(packet{wire: buf[:n], client: from.Addr().Unmap()})
+		p := packet{wire: buf[:n], client: from.Addr().Unmap()}
+		if l.proxied {
+			var ok bool
+			if p.wire, p.client, ok = s.unwrap(p.wire, p.client); !ok {
+				continue
+			}
+		}
+		wire := s.handle(p)
 		if wire == nil {
 			continue
 		}

@@ -91,8 +91,15 @@ func (m *memory) saved(t *testing.T) Saved {
 type stubServer struct {
 	lameduck time.Duration
 	opens    time.Duration // what opening takes
-	mu       sync.Mutex    // protects serving
+	mu       sync.Mutex    // protects the rest
 	serving  bool
+	reloads  int
+}
+
+func (s *stubServer) Reload() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reloads++
 }
 
 func (s *stubServer) Serve(ctx context.Context) error {
@@ -118,6 +125,8 @@ func (s *stubServer) isServing() bool {
 func (s *stubServer) Addrs() []netip.AddrPort { return nil }
 func (s *stubServer) Stats() dnsserver.Stats  { return dnsserver.Stats{} }
 func (s *stubServer) Close() error            { return nil }
+
+func (s *stubServer) AddrsOf(dnsserver.Transport) []netip.AddrPort { return nil }
 
 const labZone = `
 zone = "example.org"

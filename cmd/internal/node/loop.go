@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"vitalns/checks"
+	"vitalns/dnsserver"
 	"vitalns/gossip"
 	"vitalns/zones"
 )
@@ -84,6 +85,11 @@ func (n *Node) serve(ctx context.Context) error {
 	n.server.Store(&server)
 	for _, addr := range server.Addrs() {
 		n.log.Info("answering", "address", addr)
+	}
+	for _, via := range []dnsserver.Transport{dnsserver.TLS, dnsserver.HTTPS} {
+		for _, addr := range server.AddrsOf(via) {
+			n.log.Info("answering", "address", addr, "over", via)
+		}
 	}
 	n.await("")
 	defer context.AfterFunc(ctx, func() { n.await("stopping") })()

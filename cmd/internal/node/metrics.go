@@ -82,6 +82,7 @@ type metrics struct {
 	targets targetMetrics
 	checks  checkMetrics
 	cluster clusterMetrics
+	streams streamMetrics
 }
 
 func newMetrics(n *Node) *metrics {
@@ -93,6 +94,7 @@ func newMetrics(n *Node) *metrics {
 	m.dns = newDNSMetrics(&m.families)
 	m.cookies = newCookieMetrics(&m.families)
 	m.cluster = newClusterMetrics(&m.families)
+	m.streams = newStreamMetrics(&m.families)
 	return m
 }
 
@@ -109,6 +111,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 	if server := m.node.server.Load(); server != nil {
 		s.dns = (*server).Stats()
 		m.dns.collect(s)
+		m.streams.collect(s)
 	}
 	if s.read() {
 		m.pools.collect(s)

@@ -4,19 +4,18 @@ import "vitalns/dnsserver"
 
 // dnsMetrics tell what is asked and answered.
 type dnsMetrics struct {
-	requests, responses, duration, size, dropped, truncated, ecs, tcp *family
+	requests, responses, duration, size, dropped, truncated, ecs *family
 }
 
 func newDNSMetrics(fs *families) dnsMetrics {
 	return dnsMetrics{
-		requests:  fs.counter("dns_requests_total", "What is asked: how often, of which zone (none: of no zone served here), how (proto udp or tcp, family 1 for IPv4 and 2 for IPv6), and for which type (other: a rare one)?", "zone", "proto", "family", "type"),
+		requests:  fs.counter("dns_requests_total", "What is asked: how often, of which zone (none: of no zone served here), how (proto udp, tcp, dot for TLS or doh for HTTPS, family 1 for IPv4 and 2 for IPv6), and for which type (other: a rare one)?", "zone", "proto", "family", "type"),
 		responses: fs.counter("dns_responses_total", "What is answered: how often, with which rcode, and from what (pool, static, negative, error)?", "zone", "rcode", "source"),
 		duration:  fs.histogram("dns_request_duration_seconds", "How long does an answer take, from the query read to the response written?", "zone"),
 		size:      fs.histogram("dns_response_size_bytes", "How large are responses? Above the UDP size of the client they are truncated.", "proto"),
-		dropped:   fs.counter("dns_dropped_total", "How many packets got no answer, and why: malformed, not_query (a response), overload (too many TCP connections), unsent (the kernel refused it)?", "reason"),
+		dropped:   fs.counter("dns_dropped_total", "How many packets got no answer, and why: malformed, not_query (a response), proxy (no PROXY header, or from one who may not send it), unsent (the kernel refused it)?", "reason"),
 		truncated: fs.counter("dns_truncated_total", "How many responses were truncated, so that the client has to ask again over TCP?", "zone"),
 		ecs:       fs.counter("dns_ecs_requests_total", "How many queries carry a client subnet (RFC 7871)?", "zone"),
-		tcp:       fs.gauge("dns_tcp_connections", "How many TCP connections are open?"),
 	}
 }
 
@@ -51,7 +50,6 @@ func (m dnsMetrics) collect(s *scrape) {
 	for _, c := range st.ECS {
 		s.count(m.ecs, c.N, c.Zone)
 	}
-	s.put(m.tcp, float64(st.TCP))
 }
 
 // foldZones adds all zones up.

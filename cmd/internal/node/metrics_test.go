@@ -114,7 +114,10 @@ type asked struct{ counts dnsserver.Stats }
 func (a asked) Serve(ctx context.Context) error { <-ctx.Done(); return nil }
 func (a asked) Addrs() []netip.AddrPort         { return nil }
 func (a asked) Stats() dnsserver.Stats          { return a.counts }
+func (a asked) Reload()                         {}
 func (a asked) Close() error                    { return nil }
+
+func (a asked) AddrsOf(dnsserver.Transport) []netip.AddrPort { return nil }
 
 func someStats() dnsserver.Stats {
 	h := dnsserver.Histogram{Bounds: []float64{.1, 1}, Counts: []uint64{3, 0, 1}, Sum: 5}
@@ -126,7 +129,9 @@ func someStats() dnsserver.Stats {
 		Sizes:   []dnsserver.ProtoHistogram{{Proto: "udp", Histogram: h}},
 		Targets: []dnsserver.TargetCount{{Zone: "m.test", Pool: "web", Target: "lon", N: 5}, {Zone: "m.test", Pool: "web", Target: "removed", N: 5}},
 		Cookies: []dnsserver.CookieCount{{Result: "valid", N: 8}},
-		Dropped: []dnsserver.DropCount{{Reason: "malformed", N: 4}}, TCP: 6, Panics: 1,
+		Dropped: []dnsserver.DropCount{{Reason: "malformed", N: 4}}, Panics: 1,
+		Streams: []dnsserver.StreamCount{{Proto: "tcp", N: 6}}, Ended: []dnsserver.EndCount{{Proto: "dot", Reason: "idle", N: 3}},
+		Certificate: &dnsserver.CertificateStats{NotAfter: time.Unix(4102444800, 0)},
 	}
 }
 
@@ -343,7 +348,7 @@ func TestMetricsWithoutLoop(t *testing.T) {
 		hang := make(chan struct{})
 		go func() { _ = a.call(context.Background(), func(time.Time) { <-hang }) }()
 		synctest.Wait()
-		expect(t, shown(t, a), map[string]float64{`vitalns_ready`: 1, `vitalns_metrics_truncated`: 1, `vitalns_dns_tcp_connections`: 6})
+		expect(t, shown(t, a), map[string]float64{`vitalns_ready`: 1, `vitalns_metrics_truncated`: 1, `vitalns_dns_tcp_connections{proto="tcp"}`: 6})
 		close(hang)
 	})
 }

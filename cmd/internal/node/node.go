@@ -41,7 +41,9 @@ type World struct {
 // A Server answers queries until ctx is done, then drains.
 type Server interface {
 	Serve(ctx context.Context) error
-	Addrs() []netip.AddrPort
+	Addrs() []netip.AddrPort                      // of UDP and TCP
+	AddrsOf(dnsserver.Transport) []netip.AddrPort // of any
+	Reload()                                      // takes up files of its own that have changed
 	Stats() dnsserver.Stats
 	Close() error // of one that does not serve
 }

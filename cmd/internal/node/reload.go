@@ -57,6 +57,9 @@ func (n *Node) Reload(ctx context.Context) (Reload, error) {
 		n.log.Error("reload refused: what was served is served on", "errors", l.Problems.Errors(), "first", r.Error)
 		return r, nil
 	}
+	if server := n.server.Load(); server != nil {
+		(*server).Reload()
+	}
 	n.log.Info("reloaded", "config", l.Hex(), "changes", len(r.Changes))
 	for _, name := range r.NeedsRestart {
 		n.log.Warn("needs restart", "what", name)

@@ -244,6 +244,29 @@ quorum = 2`, 1)) // one vote is fewer than two: nobody judges, and what was reac
 	})
 }
 
+// A reload has the server take up what it reads by itself, unless it is refused.
+func TestReloadReachesTheServer(t *testing.T) {
+	bubble(t, func(b *lab) {
+		b.start(Config{StartGrace: time.Second})
+		time.Sleep(3 * time.Second)
+		for _, step := range []struct {
+			text string
+			want int
+		}{{labZone, 1}, {"no zone", 1}, {labZone, 2}} {
+			b.text = step.text
+			if _, err := b.node.Reload(context.Background()); err != nil {
+				t.Fatal(err)
+			}
+			b.server.mu.Lock()
+			if b.server.reloads != step.want {
+				t.Errorf("got %d reloads, want %d", b.server.reloads, step.want)
+			}
+			b.server.mu.Unlock()
+		}
+		b.end()
+	})
+}
+
 // What comes faster than the loop takes it is dropped and counted, and does not hold up the mesh.
 func TestInboxIsBounded(t *testing.T) {
 	bubble(t, func(b *lab) {

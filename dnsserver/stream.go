@@ -1,0 +1,180 @@
+package dnsserver
+
+import (
+	"container/list"
+	"crypto/tls"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"vitalns/dnsserver/edge"
+)
+
+// A stream is one connection, as it was accepted: what is encrypted goes over it. It may be closed more
+// than once, and from any goroutine; the first says why.
+type stream struct {
+	net.Conn
+	via    Transport
+	client netip.Addr // the zero Addr: not known, or a proxy that asks for itself
+	server *Server
+
+	place   *list.Element // the crowd's, as are the next two
+	counted netip.Prefix  // the client it counts for; the zero Prefix: none
+	handed  bool          // HTTP sets its deadlines
+
+	why  atomic.Uint32 // an ending
+	once sync.Once
+}
+
+// because notes why a stream will be closed, unless that is known.
+func (st *stream) because(why ending) { st.why.CompareAndSwap(uint32(endClient), uint32(why)) }
+
+// Close implements net.Conn.
+func (st *stream) Close() (err error) {
+	st.once.Do(func() {
+		err = st.Conn.Close()
+		st.server.crowd.leave(st)
+		why := ending(st.why.Load())
+		if why == endClient && st.via == HTTPS {
+			why = endHTTP
+		}
+		st.server.stats.ended[st.via][why].Add(1)
+	})
+	return err
+}
+
+// end closes a stream and says why.
+func (st *stream) end(why ending) {
+	st.because(why)
+	_ = st.Close() // there is nobody to tell
+}
+
+// serveStreams accepts the connections of one listener until stop, and waits for those that it answers
+// itself. It does as little as it can for each, so that those of one client do not keep others waiting.
+func (s *Server) serveStreams(l *listener, stop <-chan struct{}) {
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	for {
+		conn, err := l.tcp.Accept()
+		if err != nil {
+			if errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE) {
+				s.giveWay(s.crowd.yield()) // other parts of the program have taken the descriptors
+			}
+			select {
+			case <-stop:
+				return
+			case <-time.After(retryPause): // or a client that left already
+				continue
+			}
+		}
+		if st, ok := s.admit(l, conn); ok {
+			wg.Go(func() { s.begin(l, st) })
+		}
+	}
+}
+
+// admit takes a connection in, or closes it.
+func (s *Server) admit(l *listener, conn net.Conn) (*stream, bool) {
+	st := &stream{Conn: conn, via: l.via, server: s}
+	if !l.proxied {
+		st.client = peer(conn)
+	}
+	victim, why, ok := s.crowd.enter(st)
+	if !ok {
+		st.end(why)
+		return nil, false
+	}
+	s.giveWay(victim)
+	return st, true
+}
+
+func (s *Server) giveWay(victim *stream) {
+	if victim != nil {
+		victim.end(endOverload)
+	}
+}
+
+// peer is who is at the other end of a connection.
+func peer(conn net.Conn) netip.Addr {
+	a, ok := conn.RemoteAddr().(*net.TCPAddr)
+	if !ok {
+		return netip.Addr{}
+	}
+	return a.AddrPort().Addr().Unmap()
+}
+
+// begin does what comes before the first query, and then answers, or has HTTP do it.
+func (s *Server) begin(l *listener, st *stream) {
+	if l.proxied && !s.introduce(st) {
+		return
+	}
+	switch st.via {
+	case TLS:
+		if conn, ok := s.handshake(st, s.dot); ok {
+			s.converse(st, conn)
+		}
+	case HTTPS:
+		if conn, ok := s.handshake(st, s.doh); ok && !(s.crowd.hand(st) && s.web.hand(conn)) {
+			st.end(endDrain)
+		}
+	default:
+		s.converse(st, st)
+	}
+}
+
+// handshake begins TLS.
+func (s *Server) handshake(st *stream, cfg *tls.Config) (*tls.Conn, bool) {
+	s.crowd.patience(st, s.times.query)
+	_ = st.SetWriteDeadline(time.Now().Add(s.times.query)) // a connection that is closed shows in the handshake
+	conn := tls.Server(st, cfg)
+	if err := conn.Handshake(); err != nil {
+		st.end(endTLS)
+		return nil, false
+	}
+	return conn, true
+}
+
+// introduce reads the PROXY header of a stream, and so learns who its client is.
+func (s *Server) introduce(st *stream) bool {
+	from := peer(st.Conn)
+	s.crowd.patience(st, s.times.query)
+	client, err := s.readProxy(st, from)
+	switch {
+	case err != nil:
+		st.end(endProxy)
+		if !s.crowd.draining() {
+			s.refuseProxy(from, err)
+		}
+		return false
+	case !client.IsValid():
+		st.client = from // it asks for itself: it is not counted among clients
+	case !s.crowd.claim(st, client):
+		st.end(endCrowded)
+		return false
+	}
+	return true
+}
+
+func (s *Server) readProxy(r io.Reader, from netip.Addr) (netip.Addr, error) {
+	if !s.trusts(from) {
+		return netip.Addr{}, errStranger
+	}
+	b := make([]byte, edge.MaxProxy)
+	if _, err := io.ReadFull(r, b[:edge.ProxyFixed]); err != nil {
+		return netip.Addr{}, err
+	}
+	size, err := edge.ProxySize(b[:edge.ProxyFixed])
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	if _, err := io.ReadFull(r, b[edge.ProxyFixed:size]); err != nil {
+		return netip.Addr{}, err
+	}
+	client, _, err := edge.ReadProxy(b[:size])
+	return client, err
+}
