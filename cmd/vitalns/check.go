@@ -27,7 +27,7 @@ func checkCommand(*options) *cobra.Command {
 				return usageError("check needs a zone file, or a node file with -c")
 			}
 			env := &probe.Env{UserAgent: "vitalns/" + versionText() + " (check)"}
-			l := node.Loader{Path: config, Zones: args, Env: env}.Load()
+			l := node.Loader{Path: config, Zones: args, Env: env, Apart: config == ""}.Load()
 			env.Source, env.Resolver = l.File.Source, l.File.Resolver
 			if asJSON {
 				return checkJSON(c, l, strict)

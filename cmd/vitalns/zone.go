@@ -95,7 +95,7 @@ func zoneExportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			sources, problems := zonefile.Load([]zonefile.File{{Path: args[0], Text: text}}, zonefile.Options{Env: new(probe.Env), ReadFile: os.ReadFile, Nodes: 1})
+			sources, problems := zonefile.Load([]zonefile.File{{Path: args[0], Text: text}}, zonefile.Options{Env: new(probe.Env), ReadFile: os.ReadFile, Apart: true, Nodes: 1})
 			if problems.Errors() > 0 {
 				return convert(c, nil, problems)
 			}

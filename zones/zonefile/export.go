@@ -3,6 +3,7 @@ package zonefile
 import (
 	"bytes"
 	"fmt"
+	"net/netip"
 	"strings"
 	"time"
 
@@ -25,7 +26,7 @@ func Export(src *zones.Source) []byte {
 	ex.records(func(set zones.RRset) bool { return set.Owner == src.Origin && set.Type == typeNS })
 	ex.records(func(set zones.RRset) bool { return set.Owner == src.Origin && set.Type != typeNS })
 	ex.records(func(set zones.RRset) bool { return set.Owner != src.Origin })
-	ex.pools()
+	ex.dynamic()
 	return ex.out.Bytes()
 }
 
@@ -78,8 +79,8 @@ func (ex *exporter) record(owner zones.Name, ttl uint32, typ uint16, rdata []byt
 	ex.printf("%-24s %7d IN %-8s %s%s\n", name, ttl, mnemonic, text, note)
 }
 
-// pools writes what the owners answer whose answers come from pools.
-func (ex *exporter) pools() {
+// dynamic writes what the owners answer whose answers come from pools, or from an ALIAS.
+func (ex *exporter) dynamic() {
 	if len(ex.Dynamic) == 0 {
 		return
 	}
@@ -90,20 +91,85 @@ func (ex *exporter) pools() {
 	table := zones.NewTable(set, allUp(ex.Watches))
 	ex.printf("\n; Below are pools: what they answer when every target is up.\n")
 	for _, d := range ex.Dynamic {
-		name := d.Rules[len(d.Rules)-1].Pool
-		id, _ := set.PoolID(ex.Origin, name)
-		pool := set.Pools()[id]
-		ex.printf("; pool %q, %s", name, pool.Pool.Policy)
-		for _, rule := range d.Rules[:len(d.Rules)-1] {
-			ex.printf("; for some clients pool %q", rule.Pool)
+		if len(d.Rules) > 0 {
+			ex.pool(table, d)
 		}
-		ex.printf("\n")
-		if pool.Names {
-			ex.answer(d.Owner, typeCNAME, table.Answer(id, typeCNAME))
-			continue
+		if d.Alias != "" {
+			ex.alias(table, d)
 		}
-		ex.answer(d.Owner, typeA, table.Answer(id, typeA))
-		ex.answer(d.Owner, typeAAAA, table.Answer(id, typeAAAA))
+		for _, h := range d.Hosts {
+			ex.hosts(table, d.Owner, h)
+		}
+	}
+}
+
+// pool writes what an owner answers to clients that no rule names.
+func (ex *exporter) pool(table *zones.Table, d zones.Dynamic) {
+	name := d.Rules[len(d.Rules)-1].Pool
+	id, _ := table.Set().PoolID(ex.Origin, name)
+	pool := table.Set().Pools()[id]
+	ex.printf("; pool %q, %s", name, pool.Pool.Policy)
+	for _, rule := range d.Rules[:len(d.Rules)-1] {
+		ex.printf("; for some clients pool %q", rule.Pool)
+	}
+	ex.printf("\n")
+	if pool.Names {
+		ex.answer(d.Owner, typeCNAME, table.Answer(id, typeCNAME))
+		return
+	}
+	ex.answer(d.Owner, typeA, table.Answer(id, typeA))
+	ex.answer(d.Owner, typeAAAA, table.Answer(id, typeAAAA))
+}
+
+// alias writes the addresses that an ALIAS leads to.
+func (ex *exporter) alias(table *zones.Table, d zones.Dynamic) {
+	ex.printf("; ALIAS %s", nameText(string(d.Alias)))
+	for _, typ := range []uint16{typeA, typeAAAA} {
+		out := table.Set().Lookup(d.Owner, typ)
+		if out.Kind != zones.Followed {
+			ex.printf(", which is never served\n") // below a zone cut or a DNAME
+			return
+		}
+		trail := table.Follow(out.Dynamic, typ, func(d zones.DynamicID) zones.Drawn {
+			pool, _ := table.Route(d, netip.Addr{})
+			return table.All(pool, typ)
+		})
+		if trail.Lost != "" && typ == typeAAAA {
+			return
+		}
+		if trail.Lost != "" {
+			ex.printf(", whose addresses are not known from this zone alone\n")
+			return
+		}
+		if typ == typeA {
+			ex.printf("\n")
+		}
+		for _, rdata := range trail.Rdata {
+			ex.record(d.Owner, trail.TTL, typ, rdata)
+		}
+	}
+}
+
+// hosts writes MX or SRV records whose hosts pools choose.
+func (ex *exporter) hosts(table *zones.Table, owner zones.Name, h zones.Hosts) {
+	names := make([]string, len(h.Pools))
+	for i, p := range h.Pools {
+		names[i] = fmt.Sprintf("%q", p.Pool)
+	}
+	ex.printf("; %s of pools %s\n", FormatType(h.Type), strings.Join(names, ", "))
+	out := table.Set().Lookup(owner, h.Type)
+	if out.Kind != zones.Hosted {
+		return // below a zone cut or a DNAME
+	}
+	l := table.List(out.Hosts, func(p zones.PoolID) zones.Drawn {
+		d := table.All(p, typeCNAME)
+		if c := table.Answer(p, typeCNAME).Choice; c.Max > 0 && c.Max < len(c.Members) || c.Mode == policy.Hash && len(c.Members) > 1 {
+			ex.printf("; an answer has %d of %d hosts of %q\n", max(c.Max, 1), len(c.Members), table.Set().Pools()[p].Pool.Name)
+		}
+		return d
+	})
+	for _, rdata := range l.Rdata {
+		ex.record(owner, l.TTL, h.Type, rdata)
 	}
 }
 

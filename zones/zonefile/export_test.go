@@ -45,6 +45,7 @@ targets = [{ name = "a", cname = "x.a-cdn.example." }, { name = "b", cname = "x.
 
 [records."@"]
 MX = "10 mail"
+ALIAS = "app"
 
 [records.www]
 pool = "web"
@@ -61,6 +62,27 @@ pool = "away"
 [records.cdn]
 pool = "cdn"
 
+[records.short]
+ALIAS = { ttl = "10s", data = "www" }
+
+[records.tocdn]
+ALIAS = "www.example.net."
+
+[records.mail]
+A     = "192.0.2.25"
+MX    = [{ pool = "exchangers" }, { pool = "spare", preference = 20 }, "90 mail"]
+
+[records._sip]
+SRV   = { pool = "exchangers", priority = 1, port = 5060 }
+
+[pools.exchangers]
+policy  = "weighted"
+max_answers = 2
+targets = [{ name = "a", cname = "a.mx.example." }, { name = "b", cname = "b.mx.example.", weight = 0 }, { name = "c", cname = "c.mx.example." }, { name = "d", cname = "d.mx.example." }]
+
+[pools.spare]
+targets = [{ name = "s", cname = "s.mx.example." }]
+
 [records.plain]
 A     = ["192.0.2.1", "192.0.2.2"]
 AAAA  = "2001:db8::1"
@@ -70,7 +92,7 @@ check = { type = "tcp", port = 80 }
 
 // Pools are exported as what they answer when every target is up, and BIND loads that.
 func TestExportPools(t *testing.T) {
-	sources, problems := Load([]File{{Path: "example.com.toml", Text: []byte(dynamicZone)}}, Options{})
+	sources, problems := Load([]File{{Path: "example.com.toml", Text: []byte(dynamicZone)}}, Options{Apart: true})
 	if problems.Errors() > 0 {
 		t.Fatal(problems)
 	}

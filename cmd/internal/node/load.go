@@ -28,6 +28,7 @@ type Loader struct {
 	Path  string   // of the node file; "": none
 	Zones []string // files named on the command line
 	Env   *probe.Env
+	Apart bool // more zones than these may be served: what leads to another one is no error
 }
 
 // Loaded is a configuration as it was read. With errors among the problems nothing else in it is to be
@@ -81,7 +82,7 @@ func (ld Loader) Load() Loaded {
 	if f.Cluster != nil {
 		nodes = f.Cluster.Nodes
 	}
-	sources, found := zonefile.Load(files, zonefile.Options{Env: ld.Env, Templates: f.Checks, ReadFile: readFile, Nodes: nodes, Cluster: f.Cluster != nil})
+	sources, found := zonefile.Load(files, zonefile.Options{Env: ld.Env, Templates: f.Checks, ReadFile: readFile, Apart: ld.Apart, Nodes: nodes, Cluster: f.Cluster != nil})
 	l.Problems = append(problems, found...).Sort(order)
 	if l.Problems.Errors() > 0 {
 		return l
