@@ -61,6 +61,9 @@ const (
 	maxName     = 255
 	maxLabel    = 63
 
+	opcodeNotify = 4
+	opcodeUpdate = 5
+
 	typeSIG  = 24
 	typeOPT  = 41
 	typeTSIG = 250
@@ -84,7 +87,8 @@ const (
 // a signature that is not last and data that does not fit its type are malformed. So is more than one
 // question (RFC 9619), with the header alone to answer. What follows the last record is ignored.
 // A message of another opcode than QUERY is OK whatever it holds, since only its opcode tells what it
-// means; its EDNS is read if it has the shape of a query.
+// means, but for NOTIFY and UPDATE, which have one question (RFC 9619 §4); its EDNS is read if it has the
+// shape of a query.
 func Read(wire []byte, q *Query) Verdict {
 	*q = Query{}
 	if len(wire) < headerSize {
@@ -105,6 +109,9 @@ func Read(wire []byte, q *Query) Verdict {
 	}
 	if q.Opcode != 0 {
 		q.Name = nil
+		if (q.Opcode == opcodeNotify || q.Opcode == opcodeUpdate) && binary.BigEndian.Uint16(wire[4:]) != 1 {
+			return Malformed
+		}
 		return OK
 	}
 	if !framed || q.count(answer) > 0 {

@@ -101,6 +101,8 @@ func TestRead(t *testing.T) {
 
 		{"an opcode nobody knows", header("7900", 1, 0, 0, 1) + question + opt, "ok opcode=15 rd edns=1232"},
 		{"an opcode and what it may mean", header("7800", 3, 9, 9, 9) + "ffff", "ok opcode=15"},
+		{"NOTIFY of nothing", header("2000", 0, 0, 0, 0), "malformed opcode=4"},
+		{"UPDATE of two zones", header("2800", 2, 0, 0, 0) + question + question, "malformed opcode=5"},
 		{"DSO", header("3000", 0, 0, 0, 0), "ok opcode=6"},
 
 		{"counts that lie", header("0000", 1, 0, 0, 1) + question, "malformed" + asked},
