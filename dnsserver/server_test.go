@@ -190,6 +190,17 @@ func TestPanic(t *testing.T) {
 }
 
 // What is no query gets FORMERR where RFC 1035 asks for an answer, else silence.
+// A query as long as a datagram can be is a query.
+func TestLongQuery(t *testing.T) {
+	s := serve(t, dnsserver.Config{Listen: []string{"127.0.0.1:0"}})
+	query := new(dns.Msg).SetQuestion("mail.hard.test.", dns.TypeA).SetEdns0(1232, false)
+	query.IsEdns0().Option = []dns.EDNS0{&dns.EDNS0_PADDING{Padding: make([]byte, 60000)}}
+	m, _, err := new(dns.Client).Exchange(query, s.Addrs()[0].String())
+	if err != nil || m.Rcode != dns.RcodeSuccess || len(m.Answer) != 1 {
+		t.Errorf("got %v (%v)", m, err)
+	}
+}
+
 func TestMalformed(t *testing.T) {
 	s := serve(t, dnsserver.Config{Listen: []string{"127.0.0.1:0"}})
 	conn, err := net.Dial("udp", s.Addrs()[0].String())

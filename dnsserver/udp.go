@@ -7,22 +7,17 @@ import (
 
 	"golang.org/x/net/ipv4"
 	"golang.org/x/net/ipv6"
-
-	"vitalns/dnsserver/edge"
 )
 
-// maxQuery is the longest packet that is read as a query over UDP: longer ones are malformed.
-const maxQuery = 4096
+// maxPacket is the longest datagram there is, headers of a proxy included: no query is too long to be read.
+const maxPacket = 65535
 
 // retryPause keeps a socket that reports errors from taking a core.
 const retryPause = 10 * time.Millisecond
 
 // serveUDP answers the packets of one listener until stop; several may run on one.
 func (s *Server) serveUDP(l *listener, stop <-chan struct{}) {
-	buf := make([]byte, maxQuery)
-	if l.proxied {
-		buf = make([]byte, edge.MaxProxy+maxQuery)
-	}
+	buf := make([]byte, maxPacket)
 	var oob []byte
 	if l.wildcard {
 		oob = make([]byte, 256)
