@@ -17,9 +17,10 @@ import (
 // unprovoked are the alerts that nothing done here within a minute makes fire, and why. Their unit tests
 // show them to fire.
 var unprovoked = map[string]string{
-	"VitalnsChecksStale": "a node that runs probes; one that is stopped shows no metrics either",
-	"VitalnsSelfOffline": "the targets are on this host, so no node can lose them and its peers together",
-	"VitalnsPanic":       "it takes an error in the program",
+	"VitalnsChecksStale":   "a node that runs probes; one that is stopped shows no metrics either",
+	"VitalnsSelfOffline":   "the targets are on this host, so no node can lose them and its peers together",
+	"VitalnsPanic":         "it takes an error in the program",
+	"VitalnsRateLimitFull": "it takes millions of queries a second, or a rate of next to nothing",
 }
 
 // ofTheEnd are the alerts that fire once nodes are dead.
@@ -45,6 +46,7 @@ func TestDashboardAndAlertsLive(t *testing.T) {
 	}
 	stop := running(ctx, w.query)
 	defer stop()
+	defer running(ctx, w.flood)()
 	if err := w.misfortune(ctx); err != nil {
 		t.Fatal(err)
 	}

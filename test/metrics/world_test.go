@@ -9,6 +9,7 @@ import (
 	"crypto/x509"
 	"fmt"
 	"math/big"
+	"net"
 	"net/http"
 	"os"
 	"os/exec"
@@ -118,6 +119,7 @@ func newWorld(t *testing.T) *world {
 	for _, n := range w.nodes {
 		write(t, filepath.Join(n.Dir, "s.zone.toml"), serialZone(7))
 		if n != waits[0] {
+			limitLoopback(t, n.File)
 			write(t, filepath.Join(n.Dir, "m.zone.toml"), w.zone("/healthz"))
 		}
 		if err := n.Start(); err != nil {
@@ -213,6 +215,39 @@ func (w *world) query(ctx context.Context) {
 		client := dns.Client{Net: []string{"udp", "udp", "udp", "tcp"}[i%4], Timeout: 100 * time.Millisecond}
 		m := new(dns.Msg).SetQuestion(names[i%len(names)], []uint16{dns.TypeA, dns.TypeTXT}[i%2])
 		_, _, _ = client.ExchangeContext(ctx, m, w.nodes[i%3].DNS) // whoever is killed does not answer
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+		}
+	}
+}
+
+// limitLoopback has a node limit clients on this host as any others.
+func limitLoopback(t *testing.T, file string) {
+	t.Helper()
+	write(t, file, string(readText(t, file))+"[dns.rrl]\nexempt = []\n")
+}
+
+// flood asks one node for far more errors than a prefix gets, until ctx is done. It reads no answer.
+func (w *world) flood(ctx context.Context) {
+	from := &net.UDPAddr{IP: net.IPv4(127, 255, 1, 1)}
+	c, err := (&net.Dialer{LocalAddr: from}).DialContext(ctx, "udp", w.nodes[0].DNS)
+	if err != nil {
+		w.t.Error(err)
+		return
+	}
+	defer c.Close()
+	query, err := new(dns.Msg).SetQuestion("example.com.", dns.TypeA).Pack()
+	if err != nil {
+		w.t.Error(err)
+		return
+	}
+	tick := time.NewTicker(50 * time.Millisecond)
+	defer tick.Stop()
+	for ctx.Err() == nil {
+		for range 25 { // 500 a second, five times the rate
+			_, _ = c.Write(query) // nobody may listen yet
+		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():

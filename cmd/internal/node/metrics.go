@@ -78,6 +78,7 @@ type metrics struct {
 	control controlMetrics
 	dns     dnsMetrics
 	cookies cookieMetrics
+	rrl     rrlMetrics
 	pools   poolMetrics
 	targets targetMetrics
 	checks  checkMetrics
@@ -93,6 +94,7 @@ func newMetrics(n *Node) *metrics {
 	m.checks = newCheckMetrics(&m.families)
 	m.dns = newDNSMetrics(&m.families)
 	m.cookies = newCookieMetrics(&m.families)
+	m.rrl = newRRLMetrics(&m.families)
 	m.cluster = newClusterMetrics(&m.families)
 	m.streams = newStreamMetrics(&m.families)
 	return m
@@ -112,6 +114,7 @@ func (m *metrics) Collect(ch chan<- prometheus.Metric) {
 		s.dns = (*server).Stats()
 		m.dns.collect(s)
 		m.streams.collect(s)
+		m.rrl.collect(s)
 	}
 	if s.read() {
 		m.pools.collect(s)
