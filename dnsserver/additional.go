@@ -13,6 +13,9 @@ import (
 type lead struct {
 	name  zones.Name
 	types []uint16
+	// zone is where it is looked for: what stands in another a client must not believe, for it could not
+	// come from there either (RFC 5452 §6).
+	zone zones.ZoneID
 	// service: the types go with the name through its CNAMEs, and those of an AliasMode record lead on
 	// (RFC 9460 §3).
 	service bool
@@ -36,6 +39,7 @@ var (
 // additional adds what saves the client a question: glue of a referral, then what the records of the
 // answer lead to (RFC 1035 §3.3, 1183, 2230, 2782, 3403 §4.1, 6742 §2.4, 9460 §4.1).
 func (r *responder) additional() {
+	r.courteous = true
 	seen := map[sought]bool{}
 	if r.glue != nil {
 		r.referralGlue()
@@ -50,7 +54,7 @@ func (r *responder) additional() {
 			seen[sought{owner, h.Rrtype}] = true
 		}
 		if l, ok := leadsTo(rr); ok {
-			l.glue = h.Rrtype == dns.TypeNS
+			l.glue, l.zone = h.Rrtype == dns.TypeNS, r.zone
 			leads = append(leads, l)
 		}
 	}
@@ -67,12 +71,16 @@ func (r *responder) additional() {
 	}
 }
 
-// courtesy adds the records of one type of a name, if this node is authoritative for it, pools included, and
+// courtesy adds the records of one type of a name, if the zone is authoritative for it, pools included, and
 // returns what they lead to where the lead goes on.
 func (r *responder) courtesy(l lead, qtype uint16, seen map[sought]bool) (next []lead) {
 	owner := l.name.String()
 	var rrs []dns.RR
-	switch out := r.set.Lookup(l.name, qtype); out.Kind {
+	out := r.set.Lookup(l.name, qtype)
+	if out.Zone != l.zone {
+		return nil
+	}
+	switch out.Kind {
 	case zones.Positive:
 		rrs = r.set.Unpack(out.RRset, owner)
 	case zones.Referral:
@@ -105,10 +113,11 @@ func (r *responder) courtesy(l lead, qtype uint16, seen map[sought]bool) (next [
 			}
 			seen[sought{l.name, dns.TypeCNAME}] = true
 			if target, err := zones.ParseName(rr.Target); err == nil {
-				next = append(next, lead{name: target, types: l.types, service: true})
+				next = append(next, lead{name: target, types: l.types, zone: l.zone, service: true})
 			}
 		case *dns.SVCB, *dns.HTTPS:
 			if on, ok := leadsTo(rr); ok {
+				on.zone = l.zone
 				next = append(next, on)
 			}
 		}
@@ -133,7 +142,7 @@ func (r *responder) referralGlue() {
 			}
 			if !r.glueRecords(r.glue.Zone, name) && !below {
 				for _, qtype := range addressTypes {
-					r.courtesy(lead{name: name}, qtype, nil)
+					r.courtesy(lead{name: name, zone: r.glue.Zone}, qtype, nil)
 				}
 			}
 		}

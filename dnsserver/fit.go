@@ -55,4 +55,21 @@ func (r *responder) fit() {
 	r.msg.Answer, r.msg.Ns, r.msg.Extra = nil, nil, opt
 }
 
+// padBlock is the size that padded responses are a multiple of (RFC 8467 §4.1).
+const padBlock = 468
+
+// pad hides the size of the response from those who see it pass, where it is encrypted and the client
+// padded its query (RFC 7830 §4); elsewhere padding would be of no use but to an attacker.
+func (r *responder) pad() {
+	const fixed = 4 // code and length of the option
+	if !r.Msg.Padding || !r.Via.encrypted() {
+		return
+	}
+	size := r.msg.Len() + fixed
+	padded := min((size+padBlock-1)/padBlock*padBlock, r.limit())
+	if o := r.msg.IsEdns0(); o != nil && padded >= size {
+		o.Option = append(o.Option, &dns.EDNS0_PADDING{Padding: make([]byte, padded-size)})
+	}
+}
+
 func sameRRset(a, b *dns.RR_Header) bool { return a.Name == b.Name && a.Rrtype == b.Rrtype }

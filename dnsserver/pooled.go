@@ -152,8 +152,11 @@ func (r *responder) route(d zones.DynamicID) zones.PoolID {
 }
 
 // useSubnet reports whether the client subnet stands for the client (RFC 7871), for a record that looks at
-// it or not.
-func (r *responder) useSubnet(ecs bool) bool { return ecs && r.Msg.Subnet.Family != 0 }
+// it or not: not where it says nothing, and not for additional records, which nobody keeps for one subnet
+// (§7.3.1).
+func (r *responder) useSubnet(ecs bool) bool {
+	return ecs && !r.courteous && r.Msg.Subnet.Tells()
+}
 
 // client is the prefix that the hash policy looks at, and what an address in a rule is compared with.
 func (r *responder) client(ecs bool) netip.Prefix {

@@ -70,8 +70,11 @@ type responder struct {
 	edns  edns
 	trace trace
 
+	zone     zones.ZoneID   // that of the question
 	glue     *zones.Outcome // the referral whose name servers need addresses
 	required int            // records of Extra that must not be left out
+
+	courteous bool // what is being added is additional
 }
 
 func respond(t *zones.Table, q Query) (*dns.Msg, trace) {
@@ -89,6 +92,7 @@ func respond(t *zones.Table, q Query) (*dns.Msg, trace) {
 	r.additional()
 	r.writeEDNS()
 	r.fit()
+	r.pad()
 	r.writeTSIG()
 	return r.msg, r.trace
 }

@@ -42,6 +42,7 @@ ns1  A     192.0.2.53
 www  TXT   "beside a pool"
 to   CNAME www
 tofail CNAME fail
+toecs MX 10 ecs
 `)
 	addrs := func(list ...string) (m []zones.MemberAddr) {
 		for _, a := range list {

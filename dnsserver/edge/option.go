@@ -76,6 +76,10 @@ func (q *Query) readOptions(options []byte) bool {
 // there is or none (RFC 7873 §5.2.2).
 func cookieFits(data []byte) bool { return len(data) == 8 || len(data) >= 16 && len(data) <= 40 }
 
+// Tells reports whether a subnet says anything of the client: one of length 0 does not (RFC 7871 §7.1.2),
+// and nobody is at a mapped address.
+func (s Subnet) Tells() bool { return s.Prefix.Bits() > 0 && !s.Prefix.Addr().Is4In6() }
+
 // readSubnet reads a client subnet option: the octets that its prefix needs, no fewer and no more, no bit
 // set beyond the prefix, and a scope of 0 (RFC 7871 §6, §7.1.1).
 func readSubnet(data []byte) (s Subnet, ok bool) {

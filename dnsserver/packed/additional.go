@@ -16,7 +16,8 @@ const maxLeads = 64
 // A lead is a name that a client will ask for next, once it has the record that leads there.
 type lead struct {
 	name zones.Name
-	from uint16 // the type that leads there
+	from uint16       // the type that leads there
+	zone zones.ZoneID // where it is looked for
 }
 
 // leads reports whether records of a type lead to a name whose addresses save the client a question
@@ -47,10 +48,10 @@ func (a *Answerer) lead(at *step, typ uint16, rdata []byte, before int) {
 			a.w.lost = true // it leads on
 		}
 	}
-	a.leadTo(name, typ)
+	a.leadTo(name, typ, a.Trace.Zone)
 }
 
-func (a *Answerer) leadTo(name zones.Name, typ uint16) {
+func (a *Answerer) leadTo(name zones.Name, typ uint16, zone zones.ZoneID) {
 	if name == zones.Root || slices.ContainsFunc(a.leads, func(l lead) bool { return l.name == name }) {
 		return
 	}
@@ -58,12 +59,13 @@ func (a *Answerer) leadTo(name zones.Name, typ uint16) {
 		a.w.lost = true
 		return
 	}
-	a.leads = append(a.leads, lead{name, typ})
+	a.leads = append(a.leads, lead{name, typ, zone})
 }
 
 // additional adds the addresses of the names that the response leads to: glue of a referral, or those that
 // save the client a question.
 func (a *Answerer) additional() {
+	a.courteous = true
 	if a.referral {
 		a.referralGlue()
 		return
@@ -80,7 +82,7 @@ func (a *Answerer) referralGlue() {
 	for range count {
 		n := int(binary.BigEndian.Uint16(rdata))
 		if target, ok := nameIn(rdata[2:2+n], 0); ok {
-			a.leadTo(a.canonical(target), 0)
+			a.leadTo(a.canonical(target), 0, a.cut.Zone)
 		} else {
 			a.w.lost = true
 		}
@@ -114,12 +116,16 @@ func (a *Answerer) glueRecords(zone zones.ZoneID, name zones.Name) (found bool) 
 	return found
 }
 
-// addresses adds the addresses of a name that this node is authoritative for, pools included; of a name
+// addresses adds the addresses of a name that the zone is authoritative for, pools included; of a name
 // server one below a zone cut will do.
 func (a *Answerer) addresses(l lead) {
 	o := owner{name: view(l.name)}
 	for _, qtype := range addressTypes {
-		switch out := a.set.Lookup(l.name, qtype); out.Kind {
+		out := a.set.Lookup(l.name, qtype)
+		if out.Zone != l.zone {
+			continue
+		}
+		switch out.Kind {
 		case zones.Positive:
 			a.courtesy(&o, out.RRset)
 		case zones.Referral:
@@ -129,7 +135,7 @@ func (a *Answerer) addresses(l lead) {
 		case zones.Pooled:
 			pool := a.route(out.Dynamic)
 			names := a.set.Pools()[pool].Names
-			drawn := a.draw(out.Dynamic, pool, qtype) // a client subnet may decide it, whether it fits or not
+			drawn := a.draw(out.Dynamic, pool, qtype)
 			if names {
 				a.w.lost = a.w.lost || isService(l.from)
 			} else if drawn.result() == zones.DrawnServe && a.open() {

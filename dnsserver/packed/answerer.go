@@ -68,8 +68,10 @@ type Answerer struct {
 	cut      zones.Outcome
 	leads    []lead
 	required bool // what is added must not be left out
-	full     bool // something was left out
-	mark     int  // where the RRset being added begins
+
+	courteous bool // what is added is additional
+	full      bool // something was left out
+	mark      int  // where the RRset being added begins
 
 	at      step
 	passed  []zones.Name
@@ -112,7 +114,7 @@ func (a *Answerer) Answer(t *zones.Table, q *edge.Query, in *Request, out []byte
 	a.Trace = Trace{Members: a.Trace.Members[:0]}
 	a.w.reset(out[:min(len(out), a.limit)], q.Name)
 	a.aa, a.answers, a.authorities, a.extras, a.scope, a.noted = false, 0, 0, 0, 0, 0
-	a.referral, a.required, a.full = false, false, false
+	a.referral, a.required, a.full, a.courteous = false, false, false, false
 	a.leads, a.lowered = a.leads[:0], a.lowered[:0]
 	a.w.n = copy(out, q.Wire[:end])
 

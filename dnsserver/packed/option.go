@@ -131,9 +131,10 @@ func option(b []byte, code uint16, size int) []byte {
 	return b[optionFixed:]
 }
 
-// useSubnet reports whether the client subnet stands for the client (RFC 7871).
+// useSubnet reports whether the client subnet stands for the client (RFC 7871): not where it says nothing,
+// and not for additional records, which nobody keeps for one subnet (§7.3.1).
 func (a *Answerer) useSubnet(d zones.DynamicID) bool {
-	return a.q.Subnet.Present && a.q.Subnet.Family != 0 && a.set.ECS(d)
+	return !a.courteous && a.q.Subnet.Tells() && a.set.ECS(d)
 }
 
 // client is the prefix that the hash policy looks at, and what an address in a rule is compared with.
