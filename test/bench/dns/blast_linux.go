@@ -1,0 +1,301 @@
+package main
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"net/netip"
+	"runtime"
+	"slices"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// The generator: one thread on one core, sockets that are connected to the server, and no more queries
+// under way than the window. It takes no response for right that it has not looked at.
+const (
+	sockets = 16
+	window  = 512 // queries under way, all sockets together
+	batch   = 32
+	maxWire = 4096
+	lostAt  = 200 * time.Millisecond // a query without a response for so long is lost
+)
+
+// givenUp stands for the question of a query that is lost.
+const givenUp = ^uint32(0)
+
+type mmsghdr struct {
+	unix.Msghdr
+	n uint32
+	_ [4]byte
+}
+
+// A lane is one socket with what is under way on it. Ids are taken in order.
+type lane struct {
+	fd         int
+	jar        []byte          // what ends each query: the cookie of this address; nil: none
+	next, last uint16          // the id to come, and the oldest that may be under way
+	asked      [1 << 16]uint32 // by id: the question's place, plus 1; 0: answered
+	at         [1 << 16]int64  // by id: when it was sent
+	out, in    [batch][maxWire]byte
+	outHdr     [batch]mmsghdr
+	inHdr      [batch]mmsghdr
+	outIov     [batch]unix.Iovec
+	inIov      [batch]unix.Iovec
+	inFlight   int
+}
+
+// A count is what a run has seen.
+type count struct {
+	took              time.Duration
+	sent, right, lost int
+	wrong             int
+	firstWrong        string
+	latencies         []int64 // ns, where they were asked for; sorted
+}
+
+func (c *count) rate() float64 { return float64(c.right) / c.took.Seconds() }
+
+// percentile returns the latency that a share of the queries kept.
+func (c *count) percentile(q float64) time.Duration {
+	if len(c.latencies) == 0 {
+		return 0
+	}
+	return time.Duration(c.latencies[int(q*float64(len(c.latencies)-1))])
+}
+
+// A blaster asks one server.
+type blaster struct {
+	lanes     []*lane
+	questions []question
+	at        int // the question to come
+	count
+}
+
+// source is the address that a lane sends from: each has a prefix of its own, as resolvers do.
+func source(n int) netip.Addr { return netip.AddrFrom4([4]byte{127, 77, byte(n), 1}) }
+
+func newBlaster(server netip.AddrPort, qs []question, jars [][]byte) (*blaster, error) {
+	b := &blaster{questions: qs}
+	for n := range sockets {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+		if err != nil {
+			return nil, fmt.Errorf("socket: %w", err)
+		}
+		l := &lane{fd: fd}
+		if jars != nil {
+			l.jar = jars[n]
+		}
+		b.lanes = append(b.lanes, l)
+		// A buffer that is smaller than asked for shows as loss.
+		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4<<20)
+		if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: source(n).As4()}); err != nil {
+			b.close()
+			return nil, fmt.Errorf("bind: %w", err)
+		}
+		if err := unix.Connect(fd, &unix.SockaddrInet4{Addr: server.Addr().As4(), Port: int(server.Port())}); err != nil {
+			b.close()
+			return nil, fmt.Errorf("connect: %w", err)
+		}
+		for i := range batch {
+			l.outIov[i].Base, l.inIov[i].Base = &l.out[i][0], &l.in[i][0]
+			l.inIov[i].SetLen(maxWire)
+			l.outHdr[i].Iov, l.inHdr[i].Iov = &l.outIov[i], &l.inIov[i]
+			l.outHdr[i].SetIovlen(1)
+			l.inHdr[i].SetIovlen(1)
+		}
+	}
+	return b, nil
+}
+
+func (b *blaster) close() {
+	for _, l := range b.lanes {
+		_ = unix.Close(l.fd) // only read from
+	}
+}
+
+// saturate keeps the window full.
+func (b *blaster) saturate(d time.Duration) count {
+	return b.run(d, func(l *lane, now int64) {
+		for l.inFlight < window/sockets {
+			if !b.send(l, min(batch, window/sockets-l.inFlight), now) {
+				return
+			}
+		}
+	})
+}
+
+// pace sends at an even rate, one query at a time, and keeps latencies.
+func (b *blaster) pace(rate float64, d time.Duration) count {
+	b.latencies = make([]int64, 0, int(rate*d.Seconds())+1)
+	gap := float64(time.Second) / rate
+	began, sent := nanos(), 0
+	return b.run(d, func(l *lane, now int64) {
+		if float64(now-began) >= float64(sent)*gap && l.inFlight < 1<<15 {
+			b.send(l, 1, now)
+			sent++
+		}
+	})
+}
+
+// run drives all lanes for a while; feed sends what is due on one. What is still under way at the end
+// is waited for.
+func (b *blaster) run(d time.Duration, feed func(*lane, int64)) count {
+	b.count = count{latencies: b.latencies}
+	began := nanos()
+	for now := began; now-began < int64(d); {
+		for _, l := range b.lanes {
+			if l.inFlight > 0 {
+				b.receive(l)
+			}
+			now = nanos()
+			b.expire(l, now)
+			feed(l, now)
+		}
+	}
+	b.took = time.Duration(nanos() - began)
+	sent := b.count
+	for end := nanos(); b.underWay() > 0 && nanos()-end < int64(2*lostAt); {
+		for _, l := range b.lanes {
+			b.receive(l)
+			b.expire(l, nanos())
+		}
+	}
+	sent.lost, sent.wrong, sent.firstWrong = b.lost, b.wrong, b.firstWrong // those that came late are no loss
+	slices.Sort(sent.latencies)
+	b.latencies = nil
+	return sent
+}
+
+func (b *blaster) underWay() int {
+	n := 0
+	for _, l := range b.lanes {
+		n += l.inFlight
+	}
+	return n
+}
+
+// send sends n queries on one lane. It reports false where the kernel took none.
+func (b *blaster) send(l *lane, n int, now int64) bool {
+	for i := range n {
+		q := &b.questions[b.at]
+		id := l.next + uint16(i)
+		copy(l.out[i][:], q.wire)
+		copy(l.out[i][len(q.wire)-len(l.jar):], l.jar)
+		binary.BigEndian.PutUint16(l.out[i][:], id)
+		l.outIov[i].SetLen(len(q.wire))
+		l.asked[id], l.at[id] = uint32(b.at)+1, now
+		if b.at++; b.at == len(b.questions) {
+			b.at = 0
+		}
+	}
+	took, _, errno := unix.RawSyscall6(unix.SYS_SENDMMSG, uintptr(l.fd), uintptr(unsafe.Pointer(&l.outHdr[0])), uintptr(n), unix.MSG_DONTWAIT, 0, 0)
+	if errno != 0 {
+		took = 0
+	}
+	for i := int(took); i < n; i++ {
+		l.asked[l.next+uint16(i)] = 0
+	}
+	l.next += uint16(took)
+	l.inFlight += int(took)
+	b.sent += int(took)
+	return took > 0
+}
+
+// receive takes what has come on one lane.
+func (b *blaster) receive(l *lane) {
+	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(l.fd), uintptr(unsafe.Pointer(&l.inHdr[0])), batch, unix.MSG_DONTWAIT, 0, 0)
+	if errno != 0 {
+		return
+	}
+	var now int64
+	if b.latencies != nil {
+		now = nanos()
+	}
+	for i := range int(n) {
+		wire := l.in[i][:l.inHdr[i].n]
+		if len(wire) < 12 {
+			b.fault("%d bytes", len(wire))
+			continue
+		}
+		id := binary.BigEndian.Uint16(wire)
+		place := l.asked[id]
+		if place == givenUp {
+			l.asked[id] = 0
+			continue // late; it was counted as lost
+		}
+		if place == 0 {
+			b.fault("a response to nothing that is under way")
+			continue
+		}
+		l.asked[id] = 0
+		l.inFlight--
+		if b.latencies != nil {
+			b.latencies = append(b.latencies, now-l.at[id])
+		}
+		b.judge(&b.questions[place-1], wire)
+	}
+}
+
+// judge looks at one response: rcode, number of answers, TC, and the question as it was asked.
+func (b *blaster) judge(q *question, wire []byte) {
+	n := binary.BigEndian.Uint16(wire[6:])
+	switch {
+	case q.end == 0: // an echo
+	case wire[2]&0x82 != 0x80:
+		b.fault("%x is truncated or no response", wire)
+		return
+	case wire[3]&15 != q.rcode:
+		b.fault("%x has another rcode than %d", wire, q.rcode)
+		return
+	case n != q.answers && n != q.least:
+		b.fault("%x has not %d answers", wire, q.answers)
+		return
+	case len(wire) < q.end || !bytes.Equal(wire[12:q.end], q.wire[12:q.end]):
+		b.fault("%x is to another question than %x", wire, q.wire)
+		return
+	}
+	b.right++
+}
+
+func (b *blaster) fault(format string, args ...any) {
+	if b.wrong++; b.wrong == 1 {
+		b.firstWrong = fmt.Sprintf(format, args...)
+	}
+}
+
+// expire gives up what has been under way for too long.
+func (b *blaster) expire(l *lane, now int64) {
+	for l.last != l.next && (l.asked[l.last] == 0 || now-l.at[l.last] > int64(lostAt)) {
+		if l.asked[l.last] != 0 {
+			l.asked[l.last] = givenUp
+			l.inFlight--
+			b.lost++
+		}
+		l.last++
+	}
+}
+
+var epoch = time.Now()
+
+// nanos reads the monotonic clock.
+func nanos() int64 { return int64(time.Since(epoch)) }
+
+// onCore runs f on a thread of its own that is bound to one core.
+func onCore(core int, f func()) error {
+	done := make(chan error, 1)
+	go func() {
+		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
+		var set unix.CPUSet
+		set.Set(core)
+		if err := unix.SchedSetaffinity(0, &set); err != nil {
+			done <- fmt.Errorf("bind to core %d: %w", core, err)
+			return
+		}
+		f()
+		done <- nil
+	}()
+	return <-done
+}

@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"os"
+	"time"
+
+	"github.com/miekg/dns"
+)
+
+// A measured is what one run of one server has shown.
+type measured struct {
+	rate      float64 // right responses a second, at saturation
+	perQuery  float64 // us of the server's CPU time, at saturation
+	atLow     float64 // the same at lowRate
+	half      time.Duration
+	memory    int64
+	load      time.Duration
+	lost      float64 // share, at saturation
+	disturbed float64 // most of a core that others had, in the run that was kept
+}
+
+const (
+	lowRate   = 30000
+	tries     = 4
+	tolerated = 0.06 // of a core: what others may have before a run is repeated
+)
+
+func (m measured) note() string {
+	s := ""
+	if m.lost > 0.0001 {
+		s += fmt.Sprintf("  %.2f %% lost", 100*m.lost)
+	}
+	if m.disturbed > tolerated {
+		s += fmt.Sprintf("  disturbed: %.0f %% of a core", 100*m.disturbed)
+	}
+	return s
+}
+
+// measure starts a server, asks it, and ends it.
+func (b *bench) measure(ctx context.Context, s server, k kind, long time.Duration) (m measured, err error) {
+	r, err := b.start(ctx, s, k)
+	if err != nil {
+		return m, err
+	}
+	defer func() { err = errors.Join(err, r.Kill()) }()
+	m.load = r.load
+	if k.edns && !s.echo {
+		for n := range sockets {
+			jar, err := cookieOf(ctx, source(n), r.addr.String())
+			if err != nil {
+				return m, fmt.Errorf("%s: %w", s.title, err)
+			}
+			k.jars = append(k.jars, jar)
+		}
+	}
+	qs, err := questions(k)
+	if err != nil {
+		return m, err
+	}
+	if s.echo {
+		for i := range qs {
+			qs[i].end = 0
+		}
+	}
+	var blast *blaster
+	if err := onCore(loadCore, func() {
+		if blast, err = newBlaster(r.addr, qs, k.jars); err != nil {
+			return
+		}
+		defer blast.close()
+		err = m.ask(ctx, r, blast, long)
+	}); err != nil {
+		return m, err
+	}
+	if err != nil {
+		return m, fmt.Errorf("%s, %s: %w", s.title, k.title, err)
+	}
+	return m, nil
+}
+
+// ask measures saturation, then the low rate, then latency at half of the saturation.
+func (m *measured) ask(ctx context.Context, r *running, b *blaster, long time.Duration) error {
+	b.saturate(long / 4) // caches, and the runtime's own settling
+	full, perQuery, err := m.quietly(ctx, r, func() count { return b.saturate(long) })
+	if err != nil {
+		return err
+	}
+	m.rate, m.perQuery, m.lost = full.rate(), perQuery, float64(full.lost)/float64(full.sent)
+	if _, m.atLow, err = m.quietly(ctx, r, func() count { return b.pace(lowRate, long) }); err != nil {
+		return err
+	}
+	half, _, err := m.quietly(ctx, r, func() count { return b.pace(m.rate/2, long) })
+	if err != nil {
+		return err
+	}
+	m.half = half.percentile(0.5)
+	m.memory = memory(tree(r.Pid()))
+	return nil
+}
+
+// quietly measures one load, again where others had the machine meanwhile, and keeps the quietest run.
+func (m *measured) quietly(ctx context.Context, r *running, load func() count) (kept count, perQuery float64, err error) {
+	least := 1e9
+	for range tries {
+		pids := tree(r.Pid())
+		self := []int{os.Getpid()}
+		all, server, own := busy(), used(pids), used(self)
+		began := time.Now()
+		c := load()
+		took := time.Since(began)
+		all, server, own = busy()-all, used(pids)-server, used(self)-own
+		if c.wrong > 0 {
+			return c, 0, fmt.Errorf("%d wrong responses of %d: %s", c.wrong, c.sent, c.firstWrong)
+		}
+		if c.right == 0 {
+			continue // the server did not get its core at all
+		}
+		others := (all - server - own).Seconds() / took.Seconds()
+		if others < least {
+			least, kept, perQuery = others, c, server.Seconds()*1e6/float64(c.right)
+		}
+		if least <= tolerated || ctx.Err() != nil {
+			break
+		}
+	}
+	if kept.right == 0 {
+		return kept, 0, errors.New("no response")
+	}
+	m.disturbed = max(m.disturbed, least)
+	return kept, perQuery, ctx.Err()
+}
+
+// cookieOf returns a cookie with the part that the server gives to this client; only the client's part
+// where the server has none.
+func cookieOf(ctx context.Context, from netip.Addr, addr string) ([]byte, error) {
+	const own = "0123456789abcdef"
+	ask := new(dns.Msg).SetQuestion(origin, dns.TypeSOA).SetEdns0(1232, true)
+	ask.IsEdns0().Option = append(ask.IsEdns0().Option, &dns.EDNS0_COOKIE{Code: dns.EDNS0COOKIE, Cookie: own})
+	client := &dns.Client{Dialer: &net.Dialer{LocalAddr: net.UDPAddrFromAddrPort(netip.AddrPortFrom(from, 0))}}
+	m, _, err := client.ExchangeContext(ctx, ask, addr)
+	if err != nil {
+		return nil, err
+	}
+	cookie := own
+	if opt := m.IsEdns0(); opt != nil {
+		for _, o := range opt.Option {
+			if c, ok := o.(*dns.EDNS0_COOKIE); ok && len(c.Cookie) > len(own) {
+				cookie = c.Cookie
+			}
+		}
+	}
+	return hex.DecodeString(cookie)
+}
