@@ -30,7 +30,7 @@ func (r *responder) chain(qname zones.Name, q dns.Question) int {
 				r.edns.explain(dns.ExtendedErrorCodeNotAuthoritative, "")
 				return dns.RcodeRefused
 			}
-			r.trace.zone = r.set.Zone(out.Zone).Label
+			r.zone, r.trace.zone = out.Zone, r.set.Zone(out.Zone).Label
 			r.msg.Authoritative = out.Kind != zones.Referral
 		}
 		seen = append(seen, at.qname)
