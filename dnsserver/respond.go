@@ -137,6 +137,9 @@ func (r *responder) question() int {
 	}
 	switch q.Qtype {
 	case dns.TypeAXFR, dns.TypeIXFR:
+		if r.set.Lookup(qname, dns.TypeSOA).Kind != zones.ApexSOA {
+			return dns.RcodeNotAuth // RFC 5936 §2.2.1
+		}
 		return dns.RcodeRefused
 	case dns.TypeMAILA, dns.TypeMAILB:
 		return dns.RcodeNotImplemented
