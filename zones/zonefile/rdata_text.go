@@ -173,6 +173,9 @@ func showDOA(w *rdataWriter) bool {
 	return true
 }
 
+// maxPlain is the longest text that fits a record: in strings of 255 octets with a length before each.
+const maxPlain = maxRdata - (maxRdata+maxString)/(maxString+1)
+
 // plainText returns the rdata of a TXT that says text: strings of 255 octets and the rest.
 func plainText(text string) []byte {
 	out := make([]byte, 0, len(text)+len(text)/maxString+1)

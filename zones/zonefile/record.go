@@ -392,7 +392,7 @@ func (z *zone) readSet(o *owner, typ uint16, v *Value, ttl uint32) {
 		data.Error("", "%s is empty", v.Name)
 	}
 	o.sets = append(o.sets, set) // even if there is nothing good in it: the type is spoken for
-	size := 0
+	size := messageRoom(o.name)
 	for _, item := range data.List() {
 		if isHostPool(typ, item) {
 			z.readHostPool(set, item)
@@ -407,10 +407,10 @@ func (z *zone) readSet(o *owner, typ uint16, v *Value, ttl uint32) {
 			item.rdataError(s, err)
 			continue
 		}
-		if size += len(rdata) + 12; size > 65000 {
-			item.Error("", "%s is larger than a message can be", v.Name)
-			return
+		if size >= 0 && size < len(rdata)+recordHead {
+			item.Warn("over TCP it is cut off as well", "with this record %s is larger than a message can be", v.Name)
 		}
+		size -= len(rdata) + recordHead
 		set.add(item, rdata)
 	}
 	if ttl := v.sub("ttl"); ttl != nil && len(set.hosts) > 0 && len(set.Rdata) == 0 {
@@ -422,10 +422,22 @@ func (z *zone) readSet(o *owner, typ uint16, v *Value, ttl uint32) {
 	}
 }
 
+// recordHead is what a record of an answer takes before its rdata: a pointer to the owner, type, class, TTL
+// and length (RFC 1035 §4.1.3).
+const recordHead = 12
+
+// messageRoom is what a message has for the answer to a question: it is 65,535 bytes less its head, the
+// question and an OPT record.
+func messageRoom(owner zones.Name) int { return 65535 - 12 - (len(owner) + 4) - 11 }
+
 // rdata reads the presentation form of a type; TXT is plain text unless it begins with a quote.
 func (z *zone) rdata(typ uint16, s string) ([]byte, error) {
 	if (typ == typeTXT || typ == typeSPF) && !strings.HasPrefix(s, `"`) {
-		return plainText(s), nil
+		wire := plainText(s)
+		if len(wire) > maxRdata {
+			return nil, &rdataError{Text: fmt.Sprintf("text of %d octets: at most %d fit a record", len(s), maxPlain)}
+		}
+		return wire, nil
 	}
 	return ParseRdata(typ, s, z.src.Origin, StrictNames)
 }
