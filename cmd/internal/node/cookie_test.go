@@ -121,3 +121,47 @@ func TestStateIsForItsOwnerAlone(t *testing.T) {
 		t.Errorf("mode %o", mode)
 	}
 }
+
+// A file of secrets stands in for the cluster's from the reload that brings it, and until the one that
+// takes it away; what was made before by others is refused then, as it is by whoever shares the file.
+func TestCookieSecretsOfAFile(t *testing.T) {
+	bubble(t, func(b *lab) {
+		b.start(Config{})
+		defer b.end()
+		time.Sleep(time.Second)
+		reload := func(secrets ...checks.Secret) {
+			t.Helper()
+			b.mu.Lock()
+			b.cookies = secrets
+			b.mu.Unlock()
+			if r, err := b.node.Reload(context.Background()); err != nil || !r.Applied {
+				t.Fatalf("reload: %+v, %v", r, err)
+			}
+		}
+		expect := func(what, cookie string, want bool) {
+			t.Helper()
+			if got := accepts(t, b.node, cookie); got != want {
+				t.Errorf("%s: accepted %v, want %v", what, got, want)
+			}
+		}
+		cluster := cookieOf(b.node)
+		expect("the cluster's", cluster, true)
+		reload(checks.Secret{1})
+		first := cookieOf(b.node)
+		expect("the file's", first, true)
+		expect("the cluster's, with a file", cluster, false)
+		reload(checks.Secret{1}, checks.Secret{2})
+		if cookieOf(b.node) != first {
+			t.Error("the first secret makes cookies, not the second")
+		}
+		reload(checks.Secret{2}, checks.Secret{1})
+		expect("of the secret that was first", first, true)
+		if cookieOf(b.node) == first {
+			t.Error("a cookie of the old secret, though the new one is first")
+		}
+		reload(checks.Secret{2})
+		expect("of a secret that is gone", first, false)
+		reload()
+		expect("the cluster's, without a file", cluster, true)
+	})
+}

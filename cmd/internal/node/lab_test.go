@@ -26,10 +26,11 @@ type lab struct {
 	boot func() time.Duration
 	log  *slog.Logger // nil: silent
 
-	mu   sync.Mutex // protects text, file and bad
-	text string     // of the zone file
-	file string     // text of the node file
-	bad  map[string]bool
+	mu      sync.Mutex // protects all up to bad
+	text    string     // of the zone file
+	file    string     // text of the node file
+	cookies []checks.Secret
+	bad     map[string]bool
 
 	node   *Node
 	server *stubServer
@@ -165,11 +166,11 @@ func (b *lab) kill(host string, dead bool) {
 
 func (b *lab) load() Loaded {
 	b.mu.Lock()
-	text, nodeFile := b.text, b.file
+	text, nodeFile, cookies := b.text, b.file, b.cookies
 	b.mu.Unlock()
 	file, _ := ParseFile("", []byte(nodeFile))
 	sources, problems := zonefile.Load([]zonefile.File{{Path: "zone.toml", Text: []byte(text)}}, zonefile.Options{Env: &probe.Env{}, Nodes: 1})
-	l := Loaded{File: file, Sources: sources, Problems: problems}
+	l := Loaded{File: file, Sources: sources, Problems: problems, Cookies: cookies}
 	if problems.Errors() > 0 {
 		return l
 	}
