@@ -21,6 +21,7 @@ type File struct {
 	StartGrace time.Duration
 
 	Listen   []string
+	Streams  FileStreams
 	UDPSize  int
 	Lameduck time.Duration
 	RRL      FileRRL
@@ -99,7 +100,7 @@ func ParseFile(path string, text []byte) (*File, zonefile.Problems) {
 	doc := zonefile.Parse(zonefile.File{Path: path, Text: text})
 	root := doc.Root(fileKeys)
 	f := &File{Path: path, doc: doc, StateDir: defaultStateDir, StartGrace: defaultStartGrace, Listen: []string{defaultDNS},
-		UDPSize: defaultUDPSize, RRL: defaultRRL(), HTTP: defaultHTTP, Control: SystemSocket, LogLevel: "info", LogFormat: "text"}
+		Streams: defaultStreams, UDPSize: defaultUDPSize, RRL: defaultRRL(), HTTP: defaultHTTP, Control: SystemSocket, LogLevel: "info", LogFormat: "text"}
 	if v := root.Get("geo"); v != nil {
 		v.KeyError("leave it out: pools can be chosen by `subnets` today", "[geo] is not supported in this version")
 	}
@@ -204,6 +205,7 @@ func (f *File) finish() {
 	f.StateDir = under(dir, f.StateDir)
 	f.Control = under(dir, f.Control)
 	f.TokenFile = under(dir, f.TokenFile)
+	f.Streams.under(dir)
 	if f.Cluster != nil {
 		f.Cluster.KeyFile = under(dir, f.Cluster.KeyFile)
 	}

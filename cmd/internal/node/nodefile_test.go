@@ -18,6 +18,14 @@ state_dir = "state"
 start_grace = "10s"
 [dns]
 listen   = ["192.0.2.53:53", "[2001:db8::53]:53", ":5300", "localhost:5301"]
+tls      = "192.0.2.53:853"
+https    = ["192.0.2.53:443", "[2001:db8::53]:443"]
+cert_file = "ns1.pem"
+key_file  = "/etc/ns1.key"
+proxy    = [":5300", "192.0.2.53:853"]
+proxy_from = ["192.0.2.1", "2001:db8:1::/64"]
+tcp_connections = 100
+tcp_per_client = 7
 udp_size = 1400
 lameduck = "3s"
 [http]
@@ -44,7 +52,13 @@ format = "json"
 	f.doc, f.secrets, f.patterns = nil, nil, nil
 	want := &File{
 		Path: "etc/vitalns.toml", Node: "ns1", Site: "lon", Zones: []string{"etc/zones/*.toml", "/srv/a.toml"}, StateDir: "etc/state", StartGrace: 10 * time.Second,
-		Listen: []string{"192.0.2.53:53", "[2001:db8::53]:53", ":5300", "localhost:5301"}, UDPSize: 1400, Lameduck: 3 * time.Second, RRL: defaultRRL(),
+		Listen: []string{"192.0.2.53:53", "[2001:db8::53]:53", ":5300", "localhost:5301"}, UDPSize: 1400,
+		Streams: FileStreams{
+			TLS: []string{"192.0.2.53:853"}, HTTPS: []string{"192.0.2.53:443", "[2001:db8::53]:443"}, CertFile: "etc/ns1.pem", KeyFile: "/etc/ns1.key",
+			Proxy: []string{":5300", "192.0.2.53:853"}, ProxyFrom: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("2001:db8:1::/64")},
+			Most: 100, PerClient: 7,
+		},
+		Lameduck: 3 * time.Second, RRL: defaultRRL(),
 		HTTP: "127.0.0.1:8053", TokenFile: "etc/api.token", Control: "/run/x.sock",
 		Source: []netip.Addr{netip.MustParseAddr("192.0.2.53")}, Resolver: "127.0.0.53:53",
 		Cluster: &FileCluster{Bind: "192.0.2.53:7946", Join: []string{"198.51.100.53:7946", "ns3.example.com:7946"}, Nodes: 3, Name: "prod",

@@ -137,6 +137,7 @@ func needsRestart(a, b *File) []string {
 	add(a.StateDir != b.StateDir, "state_dir")
 	add(a.StartGrace != b.StartGrace, "start_grace")
 	add(!slices.Equal(a.Listen, b.Listen), "[dns] listen")
+	names = append(names, a.Streams.needRestart(b.Streams)...)
 	add(a.UDPSize != b.UDPSize, "[dns] udp_size")
 	add(a.Lameduck != b.Lameduck, "[dns] lameduck")
 	add(!slices.Equal(a.Explain, b.Explain) || (a.Explain == nil) != (b.Explain == nil), "[dns] explain")
