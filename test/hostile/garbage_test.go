@@ -70,14 +70,7 @@ func TestGarbage(t *testing.T) {
 // recovers waits until the node has the connections, the goroutines and the memory that it had.
 func recovers(t *testing.T, n *live.Node, memory int, then sheet) {
 	t.Helper()
-	eventually(t, patience, func() string {
-		now := metrics(t, n)
-		conns, was, is := now.sum("vitalns_dns_tcp_connections"), then.sum("go_goroutines"), now.sum("go_goroutines")
-		if conns > 0 || is > was {
-			return fmt.Sprintf("%.0f connections are open, %.0f goroutines run, %.0f before", conns, is, was)
-		}
-		return ""
-	})
+	eventually(t, patience, func() string { return stays(metrics(t, n), then) })
 	now, most := metrics(t, n), memory
 	// The runtime gives memory back in its own time: a collection comes by itself every two minutes.
 	within := memory / share(10, 4)
@@ -99,6 +92,15 @@ func recovers(t *testing.T, n *live.Node, memory int, then sheet) {
 	}
 	t.Logf("memory: %s before, %s at most, %s after; goroutines: %.0f before, %.0f after; %d bytes of log",
 		mib(memory), mib(most), mib(rss(t, n)), then.sum("go_goroutines"), now.sum("go_goroutines"), said)
+}
+
+// stays says what a node still has of connections and goroutines that it had not before; "" if nothing.
+func stays(now, then sheet) string {
+	open, runs, ran := now.sum("vitalns_dns_tcp_connections"), now.sum("go_goroutines"), then.sum("go_goroutines")
+	if open > 0 || runs > ran {
+		return fmt.Sprintf("%.0f connections are open, %.0f goroutines run, %.0f before", open, runs, ran)
+	}
+	return ""
 }
 
 // A tally counts what was sent over UDP and what came back.

@@ -17,6 +17,9 @@ import (
 var program string
 
 func TestMain(m *testing.M) {
+	if len(os.Args) > 1 && os.Args[1] == beCrowd {
+		os.Exit(crowdMain(os.Args[2:]))
+	}
 	os.Exit(run(m))
 }
 
@@ -77,6 +80,27 @@ rules = [{ subnets = ["198.51.100.0/24"], pool = "cdn" }, { pool = "web" }]
 // serve starts one node that serves the hard zone, as imported, and poolZone.
 func serve(t *testing.T) *live.Node {
 	t.Helper()
+	_, n := serveOn(t)
+	start(t, n, n.Start)
+	return n
+}
+
+// start starts a node in some way, and waits until it is ready.
+func start(t *testing.T, n *live.Node, how func() error) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	if err := how(); err != nil {
+		t.Fatal(err)
+	}
+	if err := n.Ready(ctx); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// serveOn makes the node and starts nothing.
+func serveOn(t *testing.T) (*live.Stage, *live.Node) {
+	t.Helper()
 	s, err := live.Open(program)
 	if err != nil {
 		t.Fatal(err)
@@ -98,13 +122,7 @@ func serve(t *testing.T) *live.Node {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := nodes[0].Start(); err != nil {
-		t.Fatal(err)
-	}
-	if err := nodes[0].Ready(ctx); err != nil {
-		t.Fatal(err)
-	}
-	return nodes[0]
+	return s, nodes[0]
 }
 
 func write(t *testing.T, dir, name, text string) string {

@@ -94,7 +94,7 @@ var scripts = map[string]func(m *mutator) script{
 // stalled is a script that the node has to end: it waits for the rest of a query.
 func stalled(m *mutator) script {
 	msg := framed(m.query())
-	return script{chunks: [][]byte{msg[:m.IntN(len(msg))]}, end: hold}
+	return script{chunks: [][]byte{msg[:1+m.IntN(len(msg)-1)]}, end: hold}
 }
 
 func (m *mutator) ending() ending { return []ending{leave, reset, finish}[m.IntN(3)] }

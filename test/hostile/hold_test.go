@@ -1,0 +1,235 @@
+package hostile
+
+import (
+	"encoding/binary"
+	"fmt"
+	"io"
+	"net"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/miekg/dns"
+
+	"vitalns/test/live"
+)
+
+// otherAddress is where the client comes from that the crowd is not to harm.
+var otherAddress = net.IPv4(127, 55, 0, 1)
+
+// A client asks one question again and again, in one way.
+type client struct {
+	name string
+	open func(addr string) (net.Conn, error)
+	once bool // a connection for each question
+}
+
+var clients = []client{
+	{"UDP", dial("udp"), false},
+	{"TCP, one connection", dial("tcp"), false},
+	{"TCP, a connection each", dial("tcp"), true},
+}
+
+func dial(network string) func(addr string) (net.Conn, error) {
+	return func(addr string) (net.Conn, error) {
+		d := net.Dialer{Timeout: patience, LocalAddr: &net.TCPAddr{IP: otherAddress}}
+		if network == "udp" {
+			d.LocalAddr = &net.UDPAddr{IP: otherAddress}
+		}
+		return d.Dial(network, addr)
+	}
+}
+
+// ask asks a number of times, at a pace that leaves the node idle between, and returns how long each answer
+// took, in order of length. A question without an answer is an error.
+func (c client) ask(addr string, times int) ([]time.Duration, error) {
+	query, err := live.Question("mail.hard.test", dns.TypeA)
+	if err != nil {
+		return nil, err
+	}
+	tick := time.NewTicker(2 * time.Millisecond)
+	defer tick.Stop()
+	var conn net.Conn
+	var took []time.Duration
+	for i := range times {
+		<-tick.C
+		start := time.Now()
+		if conn == nil {
+			if conn, err = c.open(addr); err != nil {
+				return nil, fmt.Errorf("%s, question %d: %w", c.name, i, err)
+			}
+		}
+		binary.BigEndian.PutUint16(query, uint16(i))
+		if err := exchange(conn, query); err != nil {
+			return nil, fmt.Errorf("%s, question %d: %w", c.name, i, err)
+		}
+		took = append(took, time.Since(start))
+		if c.once {
+			_ = conn.(*net.TCPConn).SetLinger(0) // no port waits
+			if err := conn.Close(); err != nil {
+				return nil, err
+			}
+			conn = nil
+		}
+	}
+	if conn != nil {
+		_ = conn.Close() // nothing is under way
+	}
+	slices.Sort(took)
+	return took, nil
+}
+
+// exchange sends a query and reads its answer.
+func exchange(conn net.Conn, query []byte) error {
+	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	buf := make([]byte, dns.MaxMsgSize)
+	if _, stream := conn.(*net.TCPConn); !stream {
+		if _, err := conn.Write(query); err != nil {
+			return err
+		}
+		n, err := conn.Read(buf)
+		if err != nil {
+			return err
+		}
+		return answers(buf[:n], query)
+	}
+	if _, err := conn.Write(framed(query)); err != nil {
+		return err
+	}
+	if _, err := io.ReadFull(conn, buf[:2]); err != nil {
+		return err
+	}
+	n := binary.BigEndian.Uint16(buf)
+	if _, err := io.ReadFull(conn, buf[:n]); err != nil {
+		return err
+	}
+	return answers(buf[:n], query)
+}
+
+// answers reports what is wrong with the answer to a query.
+func answers(reply, query []byte) error {
+	if len(reply) < headerSize || binary.BigEndian.Uint16(reply) != binary.BigEndian.Uint16(query) {
+		return fmt.Errorf("%x does not answer %x", reply, query)
+	}
+	if _, addrs, err := live.Addresses(reply); err != nil || len(addrs) != 1 {
+		return fmt.Errorf("answered with %v: %v", addrs, err)
+	}
+	return nil
+}
+
+// A crowd has more TCP connections than the node has room for, in every manner. Others are answered
+// meanwhile, over UDP and TCP, every time; what the node refused is counted, and it recovers.
+func TestCrowd(t *testing.T) {
+	for _, m := range manners {
+		t.Run(string(m), func(t *testing.T) {
+			members := 1500
+			if m == many {
+				members = 5000 // more than there may be in all
+			}
+			s, n := serveOn(t)
+			start(t, n, n.Start)
+			othersAreAnswered(t, s, n, m, members)
+		})
+	}
+}
+
+// The same, where the system lets the node have hardly more descriptors than it needs for itself.
+func TestFewDescriptors(t *testing.T) {
+	const descriptors = 100
+	s, n := serveOn(t)
+	start(t, n, func() (err error) {
+		n.Proc, err = s.Start("/bin/sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0" run -c "$1"`, descriptors), program, n.File)
+		return err
+	})
+	othersAreAnswered(t, s, n, many, 500)
+}
+
+func othersAreAnswered(t *testing.T, s *live.Stage, n *live.Node, m manner, members int) {
+	t.Helper()
+	const questions = 60
+	then, memory := metrics(t, n), rss(t, n)
+	c := gather(t, s, n, m, members)
+	for _, client := range clients {
+		if _, err := client.ask(n.DNS, questions); err != nil {
+			t.Errorf("while there is a crowd: %v", err)
+		}
+	}
+	held, made := c.leave(t)
+	now := metrics(t, n)
+	refused := now.sum("vitalns_dns_tcp_connections_closed_total", `reason="client_limit"`) + now.sum("vitalns_dns_tcp_connections_closed_total", `reason="overload"`)
+	if m != storm && refused == 0 {
+		t.Error("no connection was counted as refused")
+	}
+	t.Logf("%d connections made, %d held at the end, %.0f refused; memory %s, %s before", made, held, refused, mib(rss(t, n)), mib(memory))
+	eventually(t, patience, func() string { return stays(metrics(t, n), then) })
+	if panics := now.sum("vitalns_panics_total"); panics != 0 {
+		t.Errorf("%.0f panics:\n%s", panics, n.Proc.Output())
+	}
+}
+
+// A crowd has 10,000 TCP connections. Another's answers take no longer than twice as long, in the
+// middle and at the 90th percentile. Runs without and with the crowd take turns, and medians are compared.
+func TestCrowdLatency(t *testing.T) {
+	if !soak() {
+		t.Skip("VITALNS_SOAK=1 runs it: it takes minutes, and wants a quiet machine")
+	}
+	const members, rounds, questions = 10_000, 3, 1000
+	const noise = 200 * time.Microsecond // less than this more is nobody's loss, and any scheduler's whim
+	for _, m := range manners {
+		t.Run(string(m), func(t *testing.T) {
+			s, n := serveOn(t)
+			start(t, n, n.Start)
+			var without, with [3]quantiles
+			for range rounds {
+				measure(t, n, questions, &without)
+				c := gather(t, s, n, m, members)
+				measure(t, n, questions, &with)
+				now := metrics(t, n)
+				held, made := c.leave(t)
+				t.Logf("%d connections made, %d held at the end, %.0f at the node, memory %s", made, held, now.sum("vitalns_dns_tcp_connections"), mib(rss(t, n)))
+			}
+			for i, client := range clients {
+				for _, q := range []struct {
+					name          string
+					without, with time.Duration
+				}{
+					{"p50", median(without[i].p50), median(with[i].p50)},
+					{"p90", median(without[i].p90), median(with[i].p90)},
+				} {
+					ratio := float64(q.with) / float64(q.without)
+					t.Logf("%-22s %s: %8s without, %8s with: %.2f times", client.name, q.name, q.without.Round(time.Microsecond), q.with.Round(time.Microsecond), ratio)
+					if ratio > 2 && q.with-q.without > noise {
+						t.Errorf("%s, %s: %.2f times as long", client.name, q.name, ratio)
+					}
+				}
+			}
+		})
+	}
+}
+
+// quantiles are of some runs.
+type quantiles struct{ p50, p90 []time.Duration }
+
+// measure adds one run of each client.
+func measure(t *testing.T, n *live.Node, questions int, into *[3]quantiles) {
+	t.Helper()
+	for i, client := range clients {
+		took, err := client.ask(n.DNS, questions)
+		if err != nil {
+			t.Errorf("not answered: %v", err)
+			return
+		}
+		into[i].p50 = append(into[i].p50, took[len(took)/2])
+		into[i].p90 = append(into[i].p90, took[len(took)*9/10])
+	}
+}
+
+func median(d []time.Duration) time.Duration {
+	if len(d) == 0 {
+		return 0
+	}
+	slices.Sort(d)
+	return d[len(d)/2]
+}
