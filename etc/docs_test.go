@@ -319,13 +319,13 @@ func TestDocumentedKeys(t *testing.T) {
 
 // inText are keys that documents speak of in words, not in tables.
 var inText = []string{"extends", "use", "all", "any", "at_least", "of", "min", "max", "data", "subnets", "expect", "down", "query",
-	"dns", "http", "control", "probe", "cluster", "log", "geo"}
+	"dns", "rrl", "http", "control", "probe", "cluster", "log", "geo"}
 
 func compareKeys(t *testing.T, file string, known map[string]bool) {
 	t.Helper()
 	text := string(readFile(t, file))
 	documented := map[string]bool{}
-	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z_.]+)` \\|").FindAllStringSubmatch(text, -1) {
+	for _, m := range regexp.MustCompile("(?m)^\\| `([a-z0-9_.]+)` \\|").FindAllStringSubmatch(text, -1) {
 		documented[m[1][strings.LastIndexByte(m[1], '.')+1:]] = true
 	}
 	for _, name := range slices.Sorted(maps.Keys(known)) {
