@@ -3,7 +3,6 @@ package e2e
 import (
 	"fmt"
 	"net"
-	"os"
 	"os/exec"
 	"strings"
 	"testing"
@@ -14,13 +13,7 @@ import (
 // dig is what people have: over UDP and TCP, to IPv4 and IPv6 listeners of one node.
 func TestDig(t *testing.T) {
 	t.Parallel()
-	dig, err := exec.LookPath("dig")
-	if err != nil && os.Getenv("CI") == "true" {
-		t.Fatal("dig is missing: install the Debian package bind9-dnsutils (make test-deps)")
-	}
-	if err != nil {
-		t.Skip("dig is missing: install the Debian package bind9-dnsutils")
-	}
+	program := dig(t)
 	hosts := []string{"127.0.0.1"}
 	if l, err := net.Listen("tcp", "[::1]:0"); err == nil {
 		_ = l.Close() // there is IPv6
@@ -47,7 +40,7 @@ func TestDig(t *testing.T) {
 					{"ns1.e2e.test", "A", "192.0.2.53"},
 					{"none.e2e.test", "A", ""},
 				} {
-					out, err := exec.CommandContext(t.Context(), dig, "@"+host, "-p", port, proto, "+norec", "+tries=3", "+time=5", "+short", row.name, row.qtype).CombinedOutput()
+					out, err := exec.CommandContext(t.Context(), program, "@"+host, "-p", port, proto, "+norec", "+tries=3", "+time=5", "+short", row.name, row.qtype).CombinedOutput()
 					if got := strings.TrimSpace(string(out)); err != nil || got != row.want {
 						t.Errorf("dig %s %s %s: %q (%v), want %q", proto, row.name, row.qtype, got, err, row.want)
 					}
