@@ -8,13 +8,16 @@ package main
 import (
 	"bytes"
 	"context"
+	"encoding/binary"
 	"errors"
 	"flag"
 	"fmt"
+	"net/netip"
 	"os"
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"time"
 
@@ -85,6 +88,7 @@ type result struct {
 	bytesOut         uint64 // in the responses to the flood, as they arrived
 	answers, slipped uint64 // among those
 	asked, lost      int    // of the honest client
+	unread           uint64 // queries that the kernel dropped, since the node did not read them in time
 }
 
 // measure starts a node and lets the flood loose on it.
@@ -114,14 +118,45 @@ func measure(ctx context.Context, stage *live.Stage, name, zone, rrl string, rat
 	if err != nil {
 		return r, err
 	}
+	if r.unread, err = unread(n.DNS); err != nil {
+		return r, err
+	}
 	fmt.Printf("  %-8s %7d queries (%.0f q/s, %.1f MB), %7d answers, %5d truncated: %7.2f MB out; honest client: %d of %d answered\n", name,
 		r.sent, float64(r.sent)/r.took.Seconds(), mega(r.bytesIn), r.answers, r.slipped, mega(r.bytesOut), r.asked-r.lost, r.asked)
+	if r.unread > 0 {
+		fmt.Printf("    the kernel dropped %d queries, whoever sent them: the node got too little CPU to read them\n", r.unread)
+	}
 	for line := range strings.Lines(n.Proc.Output()) {
 		if strings.Contains(line, "responses") {
 			fmt.Print("    log: ", line)
 		}
 	}
 	return r, n.Proc.Kill()
+}
+
+// unread is what the kernel has dropped of what was sent to an address.
+func unread(addr string) (uint64, error) {
+	at, err := netip.ParseAddrPort(addr)
+	if err != nil {
+		return 0, err
+	}
+	raw, err := os.ReadFile("/proc/net/udp")
+	if err != nil {
+		return 0, err
+	}
+	ip := at.Addr().As4()
+	local := fmt.Sprintf("%08X:%04X", binary.NativeEndian.Uint32(ip[:]), at.Port())
+	var dropped uint64
+	for line := range strings.Lines(string(raw)) {
+		if f := strings.Fields(line); len(f) > 2 && f[1] == local {
+			n, err := strconv.ParseUint(f[len(f)-1], 10, 64)
+			if err != nil {
+				return 0, fmt.Errorf("/proc/net/udp: %w", err)
+			}
+			dropped += n
+		}
+	}
+	return dropped, nil
 }
 
 func mega(n uint64) float64 { return float64(n) / 1e6 }
