@@ -342,7 +342,7 @@ func FuzzFramed(f *testing.F) {
 			want = append(want, rest[2:n])
 			rest = rest[n:]
 		}
-		in := &cutReader{stream, cuts}
+		in := &cutReader{stream, bytes.Clone(cuts)}
 		var got framed
 		for i := 0; ; {
 			for wire := got.next(); wire != nil; wire = got.next() {
