@@ -5,6 +5,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"vitalns/dnsserver/edge"
 	"vitalns/zones"
 )
 
@@ -30,7 +31,7 @@ func (r *responder) chain(qname zones.Name, q dns.Question) int {
 				r.edns.explain(dns.ExtendedErrorCodeNotAuthoritative, "")
 				return dns.RcodeRefused
 			}
-			r.zone, r.trace.zone = out.Zone, r.set.Zone(out.Zone).Label
+			r.zone, r.trace.Zone = out.Zone, int(out.Zone)
 			r.msg.Authoritative = out.Kind != zones.Referral
 		}
 		seen = append(seen, at.qname)
@@ -47,13 +48,13 @@ func (r *responder) chain(qname zones.Name, q dns.Question) int {
 func (r *responder) outcome(at step, out zones.Outcome) (next step, rcode int) {
 	switch out.Kind {
 	case zones.Positive:
-		r.answer(fromStatic, r.set.Unpack(out.RRset, at.owner)...)
+		r.answer(edge.FromStatic, r.set.Unpack(out.RRset, at.owner)...)
 	case zones.ApexSOA:
 		soa := r.set.UnpackSOA(out.Zone, r.table.Serial(out.Zone), r.set.Zone(out.Zone).SOA.TTL)
 		soa.Hdr.Name = at.owner
-		r.answer(fromStatic, soa)
+		r.answer(edge.FromStatic, soa)
 	case zones.Alias:
-		return r.alias(at, fromStatic, r.set.Unpack(out.RRset, at.owner)[:1])
+		return r.alias(at, edge.FromStatic, r.set.Unpack(out.RRset, at.owner)[:1])
 	case zones.Redirect:
 		return r.redirect(at, out)
 	case zones.Referral:
@@ -73,13 +74,13 @@ func (r *responder) outcome(at step, out zones.Outcome) (next step, rcode int) {
 	return step{}, dns.RcodeSuccess
 }
 
-func (r *responder) answer(from source, rrs ...dns.RR) {
+func (r *responder) answer(from edge.Source, rrs ...dns.RR) {
 	r.msg.Answer = append(r.msg.Answer, rrs...)
-	r.trace.source = max(r.trace.source, from)
+	r.trace.Source = max(r.trace.Source, from)
 }
 
 // alias answers with a CNAME and returns the name it leads to.
-func (r *responder) alias(at step, from source, cname []dns.RR) (next step, rcode int) {
+func (r *responder) alias(at step, from edge.Source, cname []dns.RR) (next step, rcode int) {
 	r.answer(from, cname...)
 	c, ok := cname[0].(*dns.CNAME)
 	if !ok {
@@ -104,7 +105,7 @@ func (r *responder) redirect(at step, out zones.Outcome) (next step, rcode int) 
 		return step{}, dns.RcodeServerFailure
 	}
 	if !slices.ContainsFunc(r.msg.Answer, func(rr dns.RR) bool { return sameRRset(rr.Header(), &d.Hdr) }) {
-		r.answer(fromStatic, d) // a chain may pass the same DNAME again
+		r.answer(edge.FromStatic, d) // a chain may pass the same DNAME again
 	}
 	below := at.qname[:len(at.qname)-len(out.Owner)] + zones.Root
 	qname, err := below.Append(target)
@@ -119,7 +120,7 @@ func (r *responder) redirect(at step, out zones.Outcome) (next step, rcode int) 
 	if target != zones.Root {
 		owner += d.Target
 	}
-	r.answer(fromStatic, &dns.CNAME{
+	r.answer(edge.FromStatic, &dns.CNAME{
 		Hdr:    dns.RR_Header{Name: at.owner, Rrtype: dns.TypeCNAME, Class: dns.ClassINET, Ttl: d.Hdr.Ttl},
 		Target: owner,
 	})
@@ -133,13 +134,13 @@ func (r *responder) redirect(at step, out zones.Outcome) (next step, rcode int) 
 func (r *responder) refer(out zones.Outcome) {
 	r.msg.Ns = append(r.msg.Ns, r.set.Unpack(out.RRset, out.Owner.String())...)
 	r.glue = &out
-	r.trace.source = max(r.trace.source, fromStatic)
+	r.trace.Source = max(r.trace.Source, edge.FromStatic)
 }
 
 // negative adds the SOA of a zone, which says how long its absence may be believed (RFC 2308 §3).
 func (r *responder) negative(zone zones.ZoneID, ttl uint32) {
 	r.msg.Ns = append(r.msg.Ns, r.set.UnpackSOA(zone, r.table.Serial(zone), ttl))
-	r.trace.source = fromNegative
+	r.trace.Source = edge.FromNegative
 }
 
 func (r *responder) negativeTTL(zone zones.ZoneID) uint32 {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"vitalns/dnsserver/edge"
 	"vitalns/zones"
 )
 
@@ -31,7 +32,7 @@ func (r *responder) chaos(qname zones.Name, q dns.Question) int {
 		return dns.RcodeRefused
 	}
 	r.msg.Authoritative = true
-	r.answer(fromStatic, &dns.TXT{
+	r.answer(edge.FromStatic, &dns.TXT{
 		Hdr: dns.RR_Header{Name: q.Name, Rrtype: dns.TypeTXT, Class: dns.ClassCHAOS},
 		Txt: textStrings(text),
 	})

@@ -7,61 +7,40 @@ import (
 	"github.com/miekg/dns"
 
 	"vitalns/dnsserver/edge"
-	"vitalns/zones"
 )
 
-// limit holds a response against the rate of its client. It returns what is sent instead, nil for nothing,
-// with the trace that fits it. Where the client's address is no forged one (the transport or a valid
-// cookie shows it) there is no limit.
-func (s *Server) limit(q Query, reply *dns.Msg, tr trace, now time.Time) (*dns.Msg, trace) {
-	if s.cfg.Limiter == nil || q.Via.stream() || q.Cookie.Result == edge.ValidCookie {
-		return reply, tr
+// limit holds a response against the rate of its client. Where the client's address is no forged one (the
+// transport or a valid cookie shows it) there is no limit.
+func (w *worker) limit(p *packet, tr *edge.Trace) edge.Action {
+	if w.cfg.Limiter == nil || p.via.stream() || w.in.Cookie.Result == edge.ValidCookie {
+		return edge.Send
 	}
-	class := classOf(reply)
-	switch s.cfg.Limiter.Check(now.Sub(s.began), q.Client, class) {
-	case edge.Drop:
-		return nil, tr
-	case edge.Slip:
-		tr.drawn = zones.Drawn{} // nothing of it is told
-		return slip(q, reply, class), tr
-	}
-	return reply, tr
-}
-
-// classOf says which account a response is charged to.
-func classOf(m *dns.Msg) edge.Class {
-	switch {
-	case m.Rcode == dns.RcodeNameError:
-		return edge.NXDomain
-	case m.Rcode != dns.RcodeSuccess:
-		return edge.Failure
-	case len(m.Answer) > 0 || m.Truncated:
-		return edge.Positive
-	}
-	return edge.NoData
+	return w.cfg.Limiter.Check(w.since.Sub(w.began), p.client, tr.Class())
 }
 
 // slip returns what stands for a response that is above the rate: its header, its question, and OPT where
 // it had one, so it is no longer than the query but for a server cookie. What it says an honest client can
 // act on, and one whose address was forged cannot: BADCOOKIE with a cookie for a client that has cookies
 // (RFC 7873 §5.2.3), else TC, to ask again over TCP. An error is told as it is: TCP would bring no more.
-func slip(q Query, reply *dns.Msg, class edge.Class) *dns.Msg {
+func (w *worker) slip(tr *edge.Trace) *dns.Msg {
+	q := Query{Msg: &w.query, UDPSize: w.cfg.UDPSize}
 	m := newReply(q.Msg)
 	opt := &dns.OPT{Hdr: dns.RR_Header{Name: ".", Rrtype: dns.TypeOPT}}
-	if full := reply.IsEdns0(); full != nil {
-		opt.SetUDPSize(full.UDPSize())
-		opt.SetDo(full.Do())
+	if q.Msg.EDNS {
+		opt.SetUDPSize(q.udpSize())
+		opt.SetDo(q.Msg.DO)
 		m.Extra = []dns.RR{opt}
 	}
+	class, authoritative := tr.Class(), tr.Authoritative
+	tr.Truncated, tr.Members = false, nil // nothing of it is told
 	switch {
-	case q.Cookie.Result != edge.NoCookie:
-		m.Rcode = dns.RcodeBadCookie
-		opt.Option = []dns.EDNS0{cookieOption(q.Cookie)}
-	case class == edge.Failure:
-		m.Rcode = reply.Rcode
-	default:
-		m.Authoritative, m.Truncated = reply.Authoritative, true
+	case w.in.Cookie.Result != edge.NoCookie:
+		tr.Rcode = dns.RcodeBadCookie
+		opt.Option = []dns.EDNS0{cookieOption(w.in.Cookie)}
+	case class != edge.Failure:
+		m.Authoritative, tr.Rcode, tr.Truncated = authoritative, dns.RcodeSuccess, true
 	}
+	m.Rcode, m.Truncated = tr.Rcode, tr.Truncated
 	return m
 }
 

@@ -5,6 +5,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"vitalns/dnsserver/edge"
 	"vitalns/zones"
 	"vitalns/zones/policy"
 )
@@ -39,9 +40,9 @@ func (r *responder) pooled(at step, out zones.Outcome) (next step, rcode int) {
 	r.count(drawn)
 	rrs := unpackRdata(at.owner, drawn.Type, drawn.TTL, drawn.Rdata)
 	if drawn.Type == dns.TypeCNAME && at.qtype != dns.TypeCNAME && at.qtype != dns.TypeANY {
-		return r.alias(at, fromPool, rrs)
+		return r.alias(at, edge.FromPool, rrs)
 	}
-	r.answer(fromPool, rrs...)
+	r.answer(edge.FromPool, rrs...)
 	return step{}, dns.RcodeSuccess
 }
 
@@ -71,9 +72,9 @@ func (r *responder) followed(at step, out zones.Outcome) (next step, rcode int) 
 		r.negative(out.Zone, min(trail.TTL, r.negativeTTL(out.Zone)))
 		return step{}, dns.RcodeSuccess
 	}
-	from := fromStatic
+	from := edge.FromStatic
 	if len(drawn) > 0 {
-		from = fromPool
+		from = edge.FromPool
 		r.count(drawn...)
 	}
 	r.answer(from, unpackRdata(at.owner, qtype, trail.TTL, trail.Rdata)...)
@@ -104,7 +105,7 @@ func (r *responder) hosted(at step, out zones.Outcome) (next step, rcode int) {
 		return step{}, dns.RcodeSuccess
 	}
 	r.count(l.Drawn...)
-	r.answer(fromPool, unpackRdata(at.owner, l.Type, l.TTL, l.Rdata)...)
+	r.answer(edge.FromPool, unpackRdata(at.owner, l.Type, l.TTL, l.Rdata)...)
 	return step{}, dns.RcodeSuccess
 }
 
@@ -118,8 +119,8 @@ func (r *responder) list(h zones.HostsID) zones.Listed {
 // count remembers what pools gave to the answer, for metrics.
 func (r *responder) count(drawn ...zones.Drawn) {
 	for _, d := range drawn {
-		if len(r.trace.drawn.Members) == 0 {
-			r.trace.drawn = d
+		if len(r.trace.Members) == 0 {
+			r.trace.Pool, r.trace.Members = int(d.From), d.Members
 		}
 	}
 }
@@ -134,7 +135,7 @@ func (r *responder) note(d zones.Drawn) {
 // beside answers with what stands beside a pool: records of other types.
 func (r *responder) beside(at step, out zones.Outcome) (next step, rcode int) {
 	if out.RRset != 0 {
-		r.answer(fromStatic, r.set.Unpack(out.RRset, at.owner)...)
+		r.answer(edge.FromStatic, r.set.Unpack(out.RRset, at.owner)...)
 	} else {
 		r.negative(out.Zone, r.negativeTTL(out.Zone))
 	}

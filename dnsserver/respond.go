@@ -40,27 +40,6 @@ func Respond(t *zones.Table, q Query) *dns.Msg {
 	return m
 }
 
-// A source says what an answer was made from, for metrics.
-type source uint8
-
-const (
-	fromError source = iota
-	fromStatic
-	fromPool
-	fromNegative
-	sources // how many there are
-)
-
-func (s source) String() string { return [...]string{"error", "static", "pool", "negative"}[s] }
-
-// A trace is what metrics want to know of a response.
-type trace struct {
-	zone   string // label of the zone of the question; "" none
-	source source
-	ecs    bool        // the query carried a client subnet
-	drawn  zones.Drawn // what a pool answered, if one did
-}
-
 // A responder makes one response.
 type responder struct {
 	Query
@@ -68,7 +47,7 @@ type responder struct {
 	set   *zones.Set
 	msg   *dns.Msg
 	edns  edns
-	trace trace
+	trace edge.Trace
 
 	zone     zones.ZoneID   // that of the question
 	glue     *zones.Outcome // the referral whose name servers need addresses
@@ -77,23 +56,24 @@ type responder struct {
 	courteous bool // what is being added is additional
 }
 
-func respond(t *zones.Table, q Query) (*dns.Msg, trace) {
+func respond(t *zones.Table, q Query) (*dns.Msg, edge.Trace) {
 	if q.Verdict < edge.Malformed {
-		return nil, trace{}
+		return nil, edge.Trace{Zone: edge.NoZone}
 	}
-	r := responder{Query: q, table: t, set: t.Set(), msg: newReply(q.Msg)}
-	r.trace.ecs = q.Msg.Subnet.Present
+	r := responder{Query: q, table: t, set: t.Set(), msg: newReply(q.Msg), trace: edge.Trace{Zone: edge.NoZone}}
 	r.msg.Rcode = r.question()
 	if r.msg.Rcode != dns.RcodeSuccess && r.msg.Rcode != dns.RcodeNameError && r.msg.Rcode != dns.RcodeYXDomain {
 		r.msg.Authoritative = false
 		r.msg.Answer, r.msg.Ns, r.msg.Extra = nil, nil, nil
-		r.trace.source, r.trace.drawn = fromError, zones.Drawn{}
+		r.trace.Source, r.trace.Members = edge.FromError, nil
 	}
 	r.additional()
 	r.writeEDNS()
 	r.fit()
 	r.pad()
 	r.writeTSIG()
+	r.trace.Rcode, r.trace.Authoritative, r.trace.Truncated = r.msg.Rcode, r.msg.Authoritative, r.msg.Truncated
+	r.trace.Answered = len(r.msg.Answer) > 0
 	return r.msg, r.trace
 }
 

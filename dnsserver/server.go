@@ -8,7 +8,6 @@ import (
 	"net/netip"
 	"runtime"
 	"sync"
-	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -28,6 +27,7 @@ type Config struct {
 	ExplainTo []netip.Prefix          // who gets it; nil: loopback
 	Cookies   *edge.Jar               // nil: no cookies
 	Limiter   *edge.Limiter           // of responses over UDP; nil: no limit
+	Fast      func() Fast             // makes the fast path of one goroutine; nil: Respond answers all
 	Logger    *slog.Logger            // nil: silent
 	Seed      uint64                  // of the draws: rotation and weights
 
@@ -64,8 +64,12 @@ type Server struct {
 	dot, doh  *tls.Config
 	stats     stats
 	proxyLog  logTurn
-	draws     atomic.Uint64 // state of splitmix64
-	began     time.Time     // the origin of the Limiter's clock
+	began     time.Time // the origin of the Limiter's clock
+	places    register
+
+	workersMu sync.Mutex // protects the rest
+	workers   []*worker
+	free      []*worker // those that streams may borrow
 }
 
 // New binds all listeners, or none; an error says what to do about it. They answer once Serve runs, which
@@ -89,7 +93,6 @@ func New(cfg Config) (*Server, error) {
 		s.logger.Warn("fewer connections than configured: the system allows no more open files", "connections", most, "configured", cfg.MaxStreams)
 	}
 	s.crowd = newCrowd(most, cfg.MaxPerClient)
-	s.draws.Store(cfg.Seed)
 	var err error
 	if s.listeners, err = listen(cfg); err != nil {
 		return nil, err

@@ -24,7 +24,7 @@ func onBothPaths(t testing.TB, table *zones.Table, q dnsserver.Query) *dns.Msg {
 		q.UDPSize = dnsserver.DefaultUDPSize
 	}
 	out := make([]byte, dns.MaxMsgSize)
-	n, ok := packed.New(q.NSID, q.UDPSize).Answer(table, q.Msg, &packed.Request{
+	n, _, ok := packed.New(q.NSID, q.UDPSize).Answer(table, q.Msg, &edge.Request{
 		Client: q.Client, Stream: q.Via != dnsserver.UDP, Keepalive: q.Keepalive, Draw: q.Draw, Cookie: q.Cookie,
 	}, out)
 	if !ok {

@@ -17,7 +17,8 @@ const retryPause = 10 * time.Millisecond
 
 // serveUDP answers the packets of one listener until stop; several may run on one.
 func (s *Server) serveUDP(l *listener, stop <-chan struct{}) {
-	buf := make([]byte, maxPacket)
+	w := s.newWorker()
+	buf, out := make([]byte, maxPacket), make([]byte, max(s.cfg.UDPSize, DefaultUDPSize))
 	var oob []byte
 	if l.wildcard {
 		oob = make([]byte, 256)
@@ -39,7 +40,9 @@ func (s *Server) serveUDP(l *listener, stop <-chan struct{}) {
 				continue
 			}
 		}
-		wire := s.handle(p)
+		w.begin(time.Now())
+		wire := w.answer(&p, out)
+		w.end(time.Now())
 		if wire == nil {
 			continue
 		}

@@ -48,7 +48,7 @@ func (a *Answerer) lead(at *step, typ uint16, rdata []byte, before int) {
 			a.w.lost = true // it leads on
 		}
 	}
-	a.leadTo(name, typ, a.Trace.Zone)
+	a.leadTo(name, typ, zones.ZoneID(a.trace.Zone))
 }
 
 func (a *Answerer) leadTo(name zones.Name, typ uint16, zone zones.ZoneID) {

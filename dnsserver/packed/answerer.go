@@ -2,8 +2,6 @@ package packed
 
 import (
 	"encoding/binary"
-	"net/netip"
-	"time"
 	"unsafe"
 
 	"github.com/miekg/dns"
@@ -12,46 +10,15 @@ import (
 	"vitalns/zones"
 )
 
-// A Request is what a response depends on besides the query and the table.
-type Request struct {
-	Client    netip.Addr
-	Stream    bool          // no limit but that of a message
-	Keepalive time.Duration // how long the connection may idle; 0: not to be said
-	Draw      uint64        // random: rotation and weighted choice follow it
-	Cookie    edge.Cookie   // of the query: the response has its answer
-}
-
-// A Source says what a response was made from.
-type Source uint8
-
-const (
-	Error Source = iota
-	Static
-	Pool
-	Negative
-)
-
-// A Trace is what is counted of a response.
-type Trace struct {
-	Zoned     bool
-	Zone      zones.ZoneID // of the question, where Zoned
-	Source    Source
-	Rcode     int
-	Referral  bool
-	Truncated bool
-	From      zones.PoolID // the pool whose Members were drawn
-	Members   []int        // by place in its file order; good until the next query
-}
-
 // An Answerer answers queries, one after the other: it is not for two goroutines at once. What it keeps
 // between them is space.
 type Answerer struct {
 	nsid    []byte
 	udpSize int
 
-	Trace Trace // of the last answer
+	trace edge.Trace // of the last answer
 
-	in    *Request
+	in    *edge.Request
 	q     *edge.Query
 	table *zones.Table
 	set   *zones.Set
@@ -95,23 +62,23 @@ func New(nsid string, udpSize uint16) *Answerer {
 	}
 }
 
-// Answer writes the response to a query into out and returns its length. It is the one that Respond gives,
-// or ok is false: then it is Respond's to answer.
-func (a *Answerer) Answer(t *zones.Table, q *edge.Query, in *Request, out []byte) (n int, ok bool) {
+// Answer writes the response to a well formed query into out and returns its length. It is the one that
+// Respond gives, or ok is false: then it is Respond's to answer. The trace is good until the next query.
+func (a *Answerer) Answer(t *zones.Table, q *edge.Query, in *edge.Request, out []byte) (n int, tr *edge.Trace, ok bool) {
 	if q.Opcode != dns.OpcodeQuery || len(q.Name) < 2 || q.Class != dns.ClassINET || q.TSIG != 0 || q.Version != 0 {
-		return 0, false
+		return 0, nil, false
 	}
 	switch q.Type {
 	case dns.TypeAXFR, dns.TypeIXFR, dns.TypeMAILA, dns.TypeMAILB, dns.TypeOPT, dns.TypeTSIG, dns.TypeTKEY, dns.TypeNone:
-		return 0, false
+		return 0, nil, false
 	}
 	a.q, a.in, a.table, a.set = q, in, t, t.Set()
 	a.limit = a.most()
 	end := headerSize + len(q.Name) + 4
 	if len(out) < end {
-		return 0, false
+		return 0, nil, false
 	}
-	a.Trace = Trace{Members: a.Trace.Members[:0]}
+	a.trace = edge.Trace{Zone: edge.NoZone, Members: a.trace.Members[:0]}
 	a.w.reset(out[:min(len(out), a.limit)], q.Name)
 	a.aa, a.answers, a.authorities, a.extras, a.scope, a.noted = false, 0, 0, 0, 0, 0
 	a.referral, a.required, a.full, a.courteous = false, false, false, false
@@ -120,28 +87,28 @@ func (a *Answerer) Answer(t *zones.Table, q *edge.Query, in *Request, out []byte
 
 	rcode := a.chain(lower(&a.qname, q))
 	if a.w.lost {
-		return 0, false
+		return 0, nil, false
 	}
 	if rcode != dns.RcodeSuccess && rcode != dns.RcodeNameError {
 		a.clear(end)
 		a.aa = false
-		a.Trace.Source, a.Trace.Members = Error, a.Trace.Members[:0]
+		a.trace.Source, a.trace.Members = edge.FromError, a.trace.Members[:0]
 	} else if len(a.leads) > 0 || a.referral {
 		a.additional()
 	}
 	if a.w.over && a.short() || a.w.lost {
-		return 0, false
+		return 0, nil, false
 	}
 	a.fit(end)
-	a.Trace.Rcode, a.Trace.Referral = rcode, a.referral
+	a.trace.Rcode, a.trace.Authoritative, a.trace.Answered = rcode, a.aa, a.answers > 0
 	a.header(out, rcode)
 	if q.EDNS {
 		a.writeOPT()
 	}
 	if a.w.over {
-		return 0, false // out is too short even for the record that says so
+		return 0, nil, false // out is too short even for the record that says so
 	}
-	return a.w.n, true
+	return a.w.n, &a.trace, true
 }
 
 // most is the most bytes the response may have.
@@ -175,7 +142,7 @@ func (a *Answerer) fit(end int) {
 	if !a.w.over && a.w.n+a.optSize() <= a.limit {
 		return
 	}
-	a.Trace.Truncated = true
+	a.trace.Truncated = true
 	a.clear(end)
 }
 
@@ -185,7 +152,7 @@ func (a *Answerer) header(out []byte, rcode int) {
 	if a.aa {
 		flags |= 1 << 10
 	}
-	if a.Trace.Truncated {
+	if a.trace.Truncated {
 		flags |= 1 << 9
 	}
 	if a.q.RD {

@@ -102,13 +102,13 @@ func (q question) wires(t testing.TB) [][]byte {
 // asking returns a function that reads and answers the i-th query of a kind.
 func (q question) asking(t testing.TB, table *zones.Table) func(i int) {
 	wires, out, a := q.wires(t), make([]byte, 1232), packed.New("ns1", 1232)
-	in, query := packed.Request{Client: netip.MustParseAddr("192.0.2.200")}, new(edge.Query)
+	in, query := edge.Request{Client: netip.MustParseAddr("192.0.2.200")}, new(edge.Query)
 	return func(i int) {
 		in.Draw += 0x9e3779b97f4a7c15
 		if edge.Read(wires[i%benchNames], query) != edge.OK {
 			t.Fatal("not read")
 		}
-		if _, ok := a.Answer(table, query, &in, out); !ok {
+		if _, _, ok := a.Answer(table, query, &in, out); !ok {
 			t.Fatal("not answered")
 		}
 	}

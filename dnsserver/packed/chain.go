@@ -7,6 +7,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"vitalns/dnsserver/edge"
 	"vitalns/zones"
 )
 
@@ -28,7 +29,7 @@ func (a *Answerer) chain(qname zones.Name) (rcode int) {
 		a.note(dns.ExtendedErrorCodeNotAuthoritative, "")
 		return dns.RcodeRefused
 	}
-	a.Trace.Zone, a.Trace.Zoned = out.Zone, true
+	a.trace.Zone = int(out.Zone)
 	a.aa = out.Kind != zones.Referral
 	at := &a.at
 	*at = step{qname, owner{a.q.Name, toQuestion}, a.q.Type}
@@ -57,9 +58,9 @@ func (a *Answerer) outcome(at *step, out *zones.Outcome) (next []byte, rcode int
 		a.positive(at, out.RRset)
 	case zones.ApexSOA:
 		a.soa(&at.owner, out.Zone, a.set.Zone(out.Zone).SOA.TTL)
-		a.answered(Static, 1)
+		a.answered(edge.FromStatic, 1)
 	case zones.Alias:
-		a.answered(Static, a.w.rrset(a.set, &at.owner, out.RRset, 1))
+		a.answered(edge.FromStatic, a.w.rrset(a.set, &at.owner, out.RRset, 1))
 		_, rdata := a.set.Packed(out.RRset)
 		return a.target(rdata[2 : 2+binary.BigEndian.Uint16(rdata)]), dns.RcodeSuccess
 	case zones.Referral:
@@ -79,7 +80,7 @@ func (a *Answerer) outcome(at *step, out *zones.Outcome) (next []byte, rcode int
 
 // positive answers with a static RRset.
 func (a *Answerer) positive(at *step, id zones.RRsetID) {
-	a.answered(Static, a.w.rrset(a.set, &at.owner, id, math.MaxInt))
+	a.answered(edge.FromStatic, a.w.rrset(a.set, &at.owner, id, math.MaxInt))
 	typ := a.set.Type(id)
 	if !leads(typ) {
 		return
@@ -94,9 +95,9 @@ func (a *Answerer) positive(at *step, id zones.RRsetID) {
 }
 
 // answered counts records of the answer section.
-func (a *Answerer) answered(from Source, n int) {
+func (a *Answerer) answered(from edge.Source, n int) {
 	a.answers += n
-	a.Trace.Source = max(a.Trace.Source, from)
+	a.trace.Source = max(a.trace.Source, from)
 }
 
 // target returns the name that the data of a CNAME are.
@@ -113,7 +114,7 @@ func (a *Answerer) refer(out *zones.Outcome) {
 	a.referral, a.cut = true, *out
 	cut := owner{name: view(out.Owner)}
 	a.authorities += a.w.rrset(a.set, &cut, out.RRset, math.MaxInt)
-	a.Trace.Source = max(a.Trace.Source, Static)
+	a.trace.Source = max(a.trace.Source, edge.FromStatic)
 }
 
 // negative adds the SOA of a zone, which says how long its absence may be believed (RFC 2308 §3).
@@ -121,7 +122,7 @@ func (a *Answerer) negative(zone zones.ZoneID, ttl uint32) {
 	apex := owner{name: view(a.set.Zone(zone).Origin)}
 	a.soa(&apex, zone, ttl)
 	a.authorities++
-	a.Trace.Source = Negative
+	a.trace.Source = edge.FromNegative
 }
 
 func (a *Answerer) negativeTTL(zone zones.ZoneID) uint32 {

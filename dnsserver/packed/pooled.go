@@ -5,6 +5,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"vitalns/dnsserver/edge"
 	"vitalns/zones"
 	"vitalns/zones/policy"
 )
@@ -42,7 +43,7 @@ func (a *Answerer) pooled(at *step, out *zones.Outcome) (next []byte, rcode int)
 	}
 	a.drawnMembers(&drawn)
 	if !names {
-		a.answered(Pool, a.records(&at.owner, &drawn))
+		a.answered(edge.FromPool, a.records(&at.owner, &drawn))
 		return nil, dns.RcodeSuccess
 	}
 	rdata := drawn.Rdata[drawn.picked[0]][0]
@@ -50,7 +51,7 @@ func (a *Answerer) pooled(at *step, out *zones.Outcome) (next []byte, rcode int)
 	from := a.w.n
 	a.w.name(rdata, true)
 	a.w.end(from)
-	a.answered(Pool, 1)
+	a.answered(edge.FromPool, 1)
 	if at.qtype == dns.TypeCNAME || at.qtype == dns.TypeANY {
 		return nil, dns.RcodeSuccess
 	}
@@ -140,11 +141,11 @@ func (a *Answerer) route(d zones.DynamicID) zones.PoolID {
 
 // drawnMembers takes note of whom an answer sends the client to, by the first of the pools that made it.
 func (a *Answerer) drawnMembers(d *drawn) {
-	if len(a.Trace.Members) > 0 {
+	if len(a.trace.Members) > 0 {
 		return
 	}
-	a.Trace.From = d.From
+	a.trace.Pool = int(d.From)
 	for _, i := range d.picked {
-		a.Trace.Members = append(a.Trace.Members, d.Choice.Members[i].Index)
+		a.trace.Members = append(a.trace.Members, d.Choice.Members[i].Index)
 	}
 }

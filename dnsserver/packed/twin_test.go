@@ -262,7 +262,7 @@ func ask(t testing.TB, table *zones.Table, a *packed.Answerer, wire []byte, q dn
 		t.Fatalf("%v: %v", m, err)
 	}
 	out := bytes.Repeat([]byte{0xee}, space)
-	n, ok := a.Answer(table, q.Msg, &packed.Request{
+	n, _, ok := a.Answer(table, q.Msg, &edge.Request{
 		Client: q.Client, Stream: q.Via != dnsserver.UDP, Keepalive: q.Keepalive, Draw: q.Draw, Cookie: q.Cookie,
 	}, out)
 	if got := out[:n]; ok && !bytes.Equal(got, want) {
