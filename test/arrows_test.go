@@ -25,7 +25,7 @@ var arrows = map[string][]string{
 	"dnsserver/edge":    {"github.com/dchest/siphash", "golang.org/x/sys"},
 	"dnsserver":         {"dnsserver/edge", "zones", "zones/policy", "checks", "github.com/miekg/dns", "golang.org/x/net", "golang.org/x/sys"},
 	"dnsserver/packed":  {"dnsserver/edge", "zones", "zones/policy", "checks", "github.com/miekg/dns"},
-	"cmd/internal/node": {"dnsserver", "dnsserver/edge", "zones", "zones/policy", "zones/zonefile", "checks", "checks/probe", "checks/runner", "gossip", "github.com/BurntSushi/toml", "github.com/miekg/dns", "github.com/prometheus/client_golang", "golang.org/x/sync", "golang.org/x/sys"},
+	"cmd/internal/node": {"dnsserver", "dnsserver/packed", "dnsserver/edge", "zones", "zones/policy", "zones/zonefile", "checks", "checks/probe", "checks/runner", "gossip", "github.com/BurntSushi/toml", "github.com/miekg/dns", "github.com/prometheus/client_golang", "golang.org/x/sync", "golang.org/x/sys"},
 	"cmd/vitalns":       {"cmd/internal/node", "dnsserver", "zones", "zones/policy", "zones/zonefile", "checks", "checks/probe", "checks/runner", "gossip", "github.com/miekg/dns", "github.com/spf13/cobra", "golang.org/x/sys", "golang.org/x/term"},
 	"cmd/internal/sim":  {},
 	"test/simnet":       {"github.com/hashicorp/memberlist"},

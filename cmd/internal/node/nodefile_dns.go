@@ -1,11 +1,13 @@
 package node
 
 import (
+	"cmp"
 	"log/slog"
 	"maps"
 	"time"
 
 	"vitalns/dnsserver"
+	"vitalns/dnsserver/packed"
 	"vitalns/zones/zonefile"
 )
 
@@ -39,9 +41,11 @@ func (f *File) server(a Answers, version string, log *slog.Logger) (Server, erro
 	if err != nil {
 		return nil, err
 	}
+	size := cmp.Or(uint16(f.UDPSize), dnsserver.DefaultUDPSize)
 	return dnsserver.New(dnsserver.Config{
+		Fast:   func() dnsserver.Fast { return packed.New(f.Node, size) },
 		Listen: f.Listen, Table: a.Table, Explain: a.Explain, NSID: f.Node, Version: "vitalns " + version,
-		Cookies: a.Cookies, ExplainTo: f.Explain, UDPSize: uint16(f.UDPSize), Lameduck: f.Lameduck, Limiter: a.Limiter, Logger: log,
+		Cookies: a.Cookies, ExplainTo: f.Explain, UDPSize: size, Lameduck: f.Lameduck, Limiter: a.Limiter, Logger: log,
 		TLS: f.Streams.TLS, HTTPS: f.Streams.HTTPS, Certificate: cert, Proxy: f.Streams.Proxy, ProxyFrom: f.Streams.ProxyFrom,
 		MaxStreams: f.Streams.Most, MaxPerClient: f.Streams.PerClient,
 	})
