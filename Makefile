@@ -6,7 +6,7 @@
 #   make lint            gofmt, vet, staticcheck
 #   make race            the tests under the race detector
 #   make fuzz            every fuzzer in turn, FUZZTIME each (30s)
-#   make soak            long simulations: 24 virtual hours; and make garbage
+#   make soak            long simulations: 24 virtual hours; make garbage; many random zones beside NSD, Knot, BIND
 #   make garbage         a million mutated messages, malformed streams, ten thousand connections
 #   make bench           benchmarks of packages
 #   make bench-failover  time from an outage to changed answers, beside gdnsd and PowerDNS
@@ -67,9 +67,9 @@ bench-checks: build
 bench-gossip: build
 	$(GO) run ./test/bench/gossip
 
-# Long simulations: 24 virtual hours and many seeds.
+# Long simulations: 24 virtual hours and many seeds. More questions, and more zones, to vitalns and others.
 soak: garbage
-	VITALNS_SOAK=1 $(GO) test -timeout 80m -v -run 'Soak' ./cmd/internal/sim/
+	VITALNS_SOAK=1 $(GO) test -timeout 80m -v -run 'Soak' ./cmd/internal/sim/ ./test/interop/
 
 # All that test/hostile has, against a real node: some ten minutes.
 garbage:

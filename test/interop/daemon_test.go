@@ -27,7 +27,7 @@ type server struct {
 }
 
 // references are those that vitalns is held against. Their configurations ask for what all can do: no
-// rate limit, no rotation, 1232 octets over UDP, no authority section where none is needed.
+// rate limit, no rotation, 1232 octets over UDP, server cookies, no authority section where none is needed.
 var references = []server{{"nsd", startNSD}, {"knot", startKnot}, {"bind", startBIND}}
 
 // tool returns the path of a program, or skips the test and names the Debian package that has it. With
@@ -196,6 +196,7 @@ server:
   rrl-ratelimit: 0
   ipv4-edns-size: 1232
   identity: "reference"
+  answer-cookie: yes
 remote-control:
   control-enable: no
 `+d.masters(t, zones, `
@@ -224,6 +225,9 @@ server:
   answer-rotation: off
 database:
   storage: "DIR"
+template:
+  - id: default
+    global-module: mod-cookies
 log:
   - target: stderr
     any: warning
@@ -259,8 +263,11 @@ options {
   notify no;
   minimal-responses no-auth;
   minimal-any no;
+  max-records-per-type 0;
+  max-types-per-name 0;
+  zero-no-soa-ttl no;
+  allow-transfer { none; };
   rrset-order { order none; };
-  answer-cookie no;
   edns-udp-size 1232;
   max-udp-size 1232;
   nocookie-udp-size 1232;
@@ -268,7 +275,7 @@ options {
   server-id "reference";
 };
 controls { };
-logging { category default { default_stderr; }; category queries { null; }; category lame-servers { null; }; };
+logging { category default { default_stderr; }; category queries { null; }; category query-errors { null; }; category lame-servers { null; }; category security { null; }; };
 `+d.masters(t, zones, `
 zone "ORIGIN" {
   type primary;
@@ -284,5 +291,5 @@ zone "ORIGIN" {
   check-dup-records ignore;
 };
 `))
-	return d.start(t, zones, program, "-g", "-n", "1", "-c", conf)
+	return d.start(t, zones, program, "-f", "-n", "1", "-c", conf)
 }
