@@ -25,7 +25,7 @@ func onBothPaths(t testing.TB, table *zones.Table, q dnsserver.Query) *dns.Msg {
 	}
 	out := make([]byte, dns.MaxMsgSize)
 	n, _, ok := packed.New(q.NSID, q.UDPSize).Answer(table, q.Msg, &edge.Request{
-		Client: q.Client, Stream: q.Via != dnsserver.UDP, Keepalive: q.Keepalive, Draw: q.Draw, Cookie: q.Cookie,
+		Client: q.Client, Stream: q.Via != dnsserver.UDP, Encrypted: q.Via > dnsserver.TCP, Keepalive: q.Keepalive, Draw: q.Draw, Cookie: q.Cookie,
 	}, out)
 	if !ok {
 		return m

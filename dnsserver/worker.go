@@ -110,7 +110,7 @@ func (w *worker) answer(p *packet, out []byte) (reply []byte) {
 		w.counters.drop(verdict)
 		return nil
 	}
-	w.in = edge.Request{Client: p.client, Stream: p.via.stream(), Keepalive: p.keepalive, Draw: w.draw()}
+	w.in = edge.Request{Client: p.client, Stream: p.via.stream(), Encrypted: p.via.encrypted(), Keepalive: p.keepalive, Draw: w.draw()}
 	if w.cfg.Cookies != nil && verdict == edge.OK {
 		w.in.Cookie = w.cfg.Cookies.Look(&w.query, p.client, w.since)
 		w.counters.cookies[w.in.Cookie.Result]++

@@ -9,6 +9,7 @@ import (
 type Request struct {
 	Client    netip.Addr    // where the query came from
 	Stream    bool          // no limit but that of a message
+	Encrypted bool          // padding hides its size
 	Keepalive time.Duration // how long the connection may idle; 0: not to be said
 	Draw      uint64        // random: rotation and weighted choice follow it
 	Cookie    Cookie        // of the query; the response has its answer

@@ -30,6 +30,8 @@ type Answerer struct {
 	scope                        int // leading bits of the client subnet that the answer depended on
 	notes                        [maxNotes]note
 	noted                        int
+	padded                       bool // by padding bytes
+	padding                      int
 
 	referral bool // to cut
 	cut      zones.Outcome
@@ -81,7 +83,7 @@ func (a *Answerer) Answer(t *zones.Table, q *edge.Query, in *edge.Request, out [
 	a.trace = edge.Trace{Zone: edge.NoZone, Members: a.trace.Members[:0]}
 	a.w.reset(out[:min(len(out), a.limit)], q.Name)
 	a.aa, a.answers, a.authorities, a.extras, a.scope, a.noted = false, 0, 0, 0, 0, 0
-	a.referral, a.required, a.full, a.courteous = false, false, false, false
+	a.referral, a.required, a.full, a.courteous, a.padded = false, false, false, false, false
 	a.leads, a.lowered = a.leads[:0], a.lowered[:0]
 	a.w.n = copy(out, q.Wire[:end])
 
@@ -103,6 +105,7 @@ func (a *Answerer) Answer(t *zones.Table, q *edge.Query, in *edge.Request, out [
 	a.trace.Rcode, a.trace.Authoritative, a.trace.Answered = rcode, a.aa, a.answers > 0
 	a.header(out, rcode)
 	if q.EDNS {
+		a.pad()
 		a.writeOPT()
 	}
 	if a.w.over {

@@ -16,6 +16,8 @@ const (
 	maxNoteText = 255
 	maxNSID     = 128
 
+	padBlock = 468 // the size that padded responses are a multiple of
+
 	optFixed    = 11 // of an OPT record, with its owner, the root
 	optionFixed = 4  // of an option: code and length
 	subnetFixed = 4  // family and two lengths
@@ -71,6 +73,9 @@ func (a *Answerer) optSize() int {
 	for i := range a.notes[:a.noted] {
 		n += optionFixed + 2 + len(a.notes[i].text)
 	}
+	if a.padded {
+		n += optionFixed + a.padding
+	}
 	return n
 }
 
@@ -122,6 +127,19 @@ func (a *Answerer) writeOPT() {
 		binary.BigEndian.PutUint16(b, n.code)
 		b = b[2+copy(b[2:], n.text):]
 	}
+	if a.padded {
+		clear(option(b, dns.EDNS0PADDING, a.padding))
+	}
+}
+
+// pad hides the size of the response from those who see it pass (RFC 7830 §4, RFC 8467 §4.1).
+func (a *Answerer) pad() {
+	if !a.q.Padding || !a.in.Encrypted {
+		return
+	}
+	size := a.w.n + a.optSize() + optionFixed
+	padded := min((size+padBlock-1)/padBlock*padBlock, a.limit)
+	a.padded, a.padding = padded >= size, padded-size
 }
 
 // option writes the head of an option and returns what follows it.

@@ -226,6 +226,9 @@ func (w *world) query(t testing.TB) []byte {
 			opt.Option = append(opt.Option, &dns.EDNS0_TCP_KEEPALIVE{Code: dns.EDNS0TCPKEEPALIVE})
 		}
 		if w.IntN(3) == 0 {
+			opt.Option = append(opt.Option, &dns.EDNS0_PADDING{Padding: make([]byte, w.IntN(20))})
+		}
+		if w.IntN(3) == 0 {
 			p := one(w, []netip.Prefix{
 				netip.MustParsePrefix("198.51.100.0/24"), netip.MustParsePrefix("198.51.100.128/32"), netip.MustParsePrefix("0.0.0.0/0"),
 				netip.MustParsePrefix("2001:db8:5::/56"), netip.MustParsePrefix("2001:db8::/30"),
@@ -263,7 +266,7 @@ func ask(t testing.TB, table *zones.Table, a *packed.Answerer, wire []byte, q dn
 	}
 	out := bytes.Repeat([]byte{0xee}, space)
 	n, _, ok := a.Answer(table, q.Msg, &edge.Request{
-		Client: q.Client, Stream: q.Via != dnsserver.UDP, Keepalive: q.Keepalive, Draw: q.Draw, Cookie: q.Cookie,
+		Client: q.Client, Stream: q.Via != dnsserver.UDP, Encrypted: q.Via > dnsserver.TCP, Keepalive: q.Keepalive, Draw: q.Draw, Cookie: q.Cookie,
 	}, out)
 	if got := out[:n]; ok && !bytes.Equal(got, want) {
 		other := new(dns.Msg)
@@ -290,7 +293,8 @@ func twins(t testing.TB, seed uint64, queries int) (mine, all int) {
 		}
 		space := 1232
 		if w.IntN(3) == 0 {
-			q.Via, space = dnsserver.TCP, one(w, []int{dns.MaxMsgSize, 4096, 1232, 600})
+			q.Via = one(w, []dnsserver.Transport{dnsserver.TCP, dnsserver.TLS, dnsserver.HTTPS})
+			space = one(w, []int{dns.MaxMsgSize, 4096, 1232, 600})
 		}
 		ok, _ := ask(t, w.table, a, w.query(t), q, space)
 		all++
