@@ -14,7 +14,7 @@ type AliasFault struct {
 	What  Fault
 }
 
-// A Fault says what is wrong with an ALIAS, whatever is up.
+// A Fault says what is wrong with an ALIAS, whatever is up; the lesser is the worse.
 type Fault uint8
 
 const (
@@ -26,7 +26,7 @@ const (
 )
 
 // AliasFaults looks at every ALIAS of the Set, along all ways that pools and rules may send it, and returns
-// the first fault of each, in the order of zones and owners given.
+// the worst fault of each, in the order of zones and owners given.
 func (s *Set) AliasFaults(sources []*Source) []AliasFault {
 	var faults []AliasFault
 	w := aliasWalk{set: s, seen: map[Name]*aliasEnd{}}
@@ -60,7 +60,7 @@ type aliasEnd struct {
 
 func (w *aliasWalk) fault(target Name) (Fault, []Name) {
 	end := w.look(target, 1)
-	if end.what == 0 && end.far > MaxTrail {
+	if end.far > MaxTrail && (end.what == 0 || end.what > TooFar) {
 		return TooFar, []Name{target}
 	}
 	return end.what, end.way
@@ -87,12 +87,12 @@ func (w *aliasWalk) look(name Name, depth int) *aliasEnd {
 	for _, n := range next {
 		then := w.look(n, depth+1)
 		end.far = max(end.far, then.far+1)
-		switch {
-		case end.what != 0:
-		case then.open:
-			end.what, end.way = Circle, []Name{name, n}
-		case then.what != 0:
-			end.what, end.way = then.what, append([]Name{name}, then.way...)
+		what, way := then.what, then.way
+		if then.open {
+			what, way = Circle, []Name{n}
+		}
+		if what != 0 && (end.what == 0 || what < end.what) {
+			end.what, end.way = what, append([]Name{name}, way...)
 		}
 	}
 	end.open = false
