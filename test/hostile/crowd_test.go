@@ -22,7 +22,7 @@ type manner string
 const (
 	idle    manner = "idle"    // says nothing, and comes back some seconds after the node closes
 	trickle manner = "trickle" // the same, and sends one byte a second of a query that never ends
-	storm   manner = "storm"   // leaves as soon as it is in, and comes back at once
+	storm   manner = "storm"   // leaves as soon as it is in, and comes back soon
 	many    manner = "many"    // as idle, but each of its members is another client
 )
 
@@ -96,7 +96,7 @@ func crowdMain(args []string) int {
 	}
 	h := horde{manner: manner(args[0]), addr: args[1]}
 	if h.manner == storm {
-		members = min(members, 64) // at a time: each comes many times
+		members = min(members, stormers)
 	}
 	for i := range members {
 		from := net.IPv4(127, 66, 0, 1)
@@ -112,6 +112,13 @@ func crowdMain(args []string) int {
 		fmt.Printf("tried %d held %d made %d\n", h.tried.Load(), h.held.Load(), h.made.Load())
 	}
 }
+
+// A storm is of so many that come so often each: 2000 connections a second. More would be a test of who gets
+// the processor.
+const (
+	stormers  = 64
+	stormEach = 32 * time.Millisecond
+)
 
 // A horde is what a crowd is inside its process.
 type horde struct {
@@ -135,9 +142,11 @@ func (h *horde) member(from net.IP) {
 			h.stay(conn.(*net.TCPConn))
 			h.held.Add(-1)
 		}
-		if h.manner != storm || err != nil {
-			<-time.After(comesBack/2 + rand.N(comesBack))
+		back := comesBack
+		if h.manner == storm && err == nil {
+			back = stormEach
 		}
+		<-time.After(back/2 + rand.N(back))
 	}
 }
 

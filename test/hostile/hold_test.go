@@ -128,7 +128,7 @@ func TestCrowd(t *testing.T) {
 			if m == many {
 				members = 5000 // more than there may be in all
 			}
-			s, n := serveOn(t)
+			s, n := newNode(t)
 			start(t, n, n.Start)
 			othersAreAnswered(t, s, n, m, members)
 		})
@@ -138,7 +138,7 @@ func TestCrowd(t *testing.T) {
 // The same, where the system lets the node have hardly more descriptors than it needs for itself.
 func TestFewDescriptors(t *testing.T) {
 	const descriptors = 100
-	s, n := serveOn(t)
+	s, n := newNode(t)
 	start(t, n, func() (err error) {
 		n.Proc, err = s.Start("/bin/sh", "-c", fmt.Sprintf(`ulimit -n %d && exec "$0" run -c "$1"`, descriptors), program, n.File)
 		return err
@@ -179,7 +179,7 @@ func TestCrowdLatency(t *testing.T) {
 	const noise = 200 * time.Microsecond // less than this more is nobody's loss, and any scheduler's whim
 	for _, m := range manners {
 		t.Run(string(m), func(t *testing.T) {
-			s, n := serveOn(t)
+			s, n := newNode(t)
 			start(t, n, n.Start)
 			var without, with [3]quantiles
 			for range rounds {

@@ -77,14 +77,6 @@ ecs   = true
 rules = [{ subnets = ["198.51.100.0/24"], pool = "cdn" }, { pool = "web" }]
 `
 
-// serve starts one node that serves the hard zone, as imported, and poolZone.
-func serve(t *testing.T) *live.Node {
-	t.Helper()
-	_, n := serveOn(t)
-	start(t, n, n.Start)
-	return n
-}
-
 // start starts a node in some way, and waits until it is ready.
 func start(t *testing.T, n *live.Node, how func() error) {
 	t.Helper()
@@ -98,8 +90,8 @@ func start(t *testing.T, n *live.Node, how func() error) {
 	}
 }
 
-// serveOn makes the node and starts nothing.
-func serveOn(t *testing.T) (*live.Stage, *live.Node) {
+// newNode makes a node that serves the hard zone, as imported, and poolZone; nothing is started.
+func newNode(t *testing.T) (*live.Stage, *live.Node) {
 	t.Helper()
 	s, err := live.Open(program)
 	if err != nil {

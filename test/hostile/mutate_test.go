@@ -14,7 +14,13 @@ import (
 // messages.
 type mutator struct {
 	*rand.Rand
+	seed  uint64
 	seeds [][]byte
+}
+
+// another makes a mutator of the same seed that goes its own way.
+func (m *mutator) another(way int) *mutator {
+	return &mutator{rand.New(rand.NewPCG(m.seed, uint64(way))), m.seed, m.seeds}
 }
 
 // mutations are what may happen to a message. Each returns the message, and may write to it.

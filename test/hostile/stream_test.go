@@ -6,8 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"maps"
-	"math/rand/v2"
 	"net"
 	"slices"
 	"testing"
@@ -108,31 +106,45 @@ func framedAs(msg []byte, size int) []byte {
 	return append(binary.BigEndian.AppendUint16(nil, uint16(size)), msg...)
 }
 
-// pour plays scripts, some dozens at a time, from many addresses: ports of one would run out.
-func pour(t *testing.T, n *live.Node, streams int, seed uint64, seeds [][]byte) {
+// pour plays scripts of some kinds, some dozens at a time, by some doors and from many addresses: ports of
+// one would run out.
+func pour(t *testing.T, n *live.Node, kinds []string, ways []door, streams int, m0 mutator) {
 	t.Helper()
-	const workers, stalls = 64, 100
-	kinds := slices.Sorted(maps.Keys(scripts))
+	const workers = 64
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Minute)
 	defer cancel()
 	var g errgroup.Group
 	for w := range workers {
 		g.Go(func() error {
-			m := &mutator{rand.New(rand.NewPCG(seed, 1000+uint64(w))), seeds}
+			m := m0.another(1000 + w)
 			for i := w; i < streams; i += workers {
-				kind := kinds[i%len(kinds)]
-				if err := scripts[kind](m).play(ctx, n.DNS, source(i)); err != nil {
-					return fmt.Errorf("%s: %w", kind, err)
+				kind, way := kinds[i%len(kinds)], ways[i/len(kinds)%len(ways)]
+				script := scripts[kind](m)
+				if way.alpn == "http/1.1" {
+					script = requests(m)
+				}
+				if err := script.play(ctx, way, source(i), m); err != nil {
+					return fmt.Errorf("%s, by %+v: %w", kind, way, err)
 				}
 			}
 			return nil
 		})
 	}
+	if err := g.Wait(); err != nil {
+		t.Fatalf("%v; the node says:\n%s", err, n.Proc.Output())
+	}
+}
+
+// stall plays scripts that the node has to end, all at once.
+func stall(t *testing.T, n *live.Node, ways []door, m0 mutator) {
+	t.Helper()
+	const stalls = 100
+	var g errgroup.Group
 	for i := range stalls {
 		g.Go(func() error {
-			m := &mutator{rand.New(rand.NewPCG(seed, 5000+uint64(i))), seeds}
-			if err := stalled(m).play(ctx, n.DNS, source(streams+i)); err != nil {
-				return fmt.Errorf("stalled: %w", err)
+			m, way := m0.another(5000+i), ways[i%len(ways)]
+			if err := stalled(m).play(t.Context(), way, source(60_000+i), m); err != nil {
+				return fmt.Errorf("stalled, by %+v: %w", way, err)
 			}
 			return nil
 		})
@@ -147,14 +159,12 @@ func source(i int) net.IP { return net.IPv4(127, 77, byte(i/200>>8), byte(i/200)
 
 // play does what the script says. What the node has to do is answer, or close: an error says that it did
 // neither.
-func (s script) play(ctx context.Context, addr string, from net.IP) error {
-	d := net.Dialer{LocalAddr: &net.TCPAddr{IP: from}}
-	conn, err := d.DialContext(ctx, "tcp", addr)
+func (s script) play(ctx context.Context, way door, from net.IP, m *mutator) error {
+	c, err := way.open(ctx, from, m)
 	if err != nil {
 		return err
 	}
-	c := conn.(*net.TCPConn)
-	defer c.Close()
+	defer c.raw.Close() // without a farewell
 	if err := c.SetDeadline(time.Now().Add(patience)); err != nil {
 		return err
 	}
@@ -172,18 +182,30 @@ func (s script) play(ctx context.Context, addr string, from net.IP) error {
 	case leave:
 		return nil
 	case reset:
-		return c.SetLinger(0)
+		return c.raw.SetLinger(0)
 	case finish:
-		_ = c.CloseWrite() // the node may have closed already
+		c.closeWrite()
+	}
+	if !way.dns {
+		_, err := io.Copy(io.Discard, c)
+		return closes(err)
 	}
 	return s.readAll(c)
 }
 
-// readAll reads to the end. What comes must be responses.
-func (s script) readAll(c *net.TCPConn) error {
-	raw, err := io.ReadAll(c)
+// closes returns an error if reading to the end did not come to one.
+func closes(err error) error {
 	if ne := net.Error(nil); errors.As(err, &ne) && ne.Timeout() {
 		return fmt.Errorf("the node does not close: %w", err)
+	}
+	return nil // a reset is an end too
+}
+
+// readAll reads to the end. What comes must be responses.
+func (s script) readAll(c io.Reader) error {
+	raw, err := io.ReadAll(c)
+	if err := closes(err); err != nil {
+		return err
 	}
 	got := 0
 	for len(raw) >= 2 {

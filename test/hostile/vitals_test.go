@@ -63,11 +63,10 @@ series:
 // read is how many messages the node has taken from its sockets, answered or not.
 func (s sheet) read(proto string) float64 {
 	n := s.sum("vitalns_dns_requests_total", fmt.Sprintf("proto=%q", proto))
-	if proto == "udp" {
-		for _, reason := range []string{"overload", "unsent"} {
-			n -= s.sum("vitalns_dns_dropped_total", fmt.Sprintf("reason=%q", reason))
+	if proto == "udp" { // a stream that is no query ends
+		for _, reason := range []string{"malformed", "not_query", "proxy"} {
+			n += s.sum("vitalns_dns_dropped_total", fmt.Sprintf("reason=%q", reason))
 		}
-		n += s.sum("vitalns_dns_dropped_total")
 	}
 	return n
 }
