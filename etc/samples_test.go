@@ -142,6 +142,9 @@ func TestScenarios(t *testing.T) {
 				return slices.ContainsFunc(p.Members, func(m zones.Member) bool { return m.Admin == checks.Drain })
 			})
 		}},
+		{"a zone of another server, with one name made a pool", "migrated.toml", func(s *zones.Source) bool {
+			return someRecord(s, 15) && s.SOA.Serial != 0 && s.Records.Len() > 20 && len(s.Pools) == 1
+		}},
 		{"an ordinary zone", "static.toml", func(s *zones.Source) bool { return len(s.Pools) == 0 && s.Records.RRsets() > 5 }},
 	}
 	for _, sc := range scenarios {

@@ -19,7 +19,7 @@ type Builder struct {
 	names   []byte // becomes made.names
 	table   nameTable
 	entries []Entry
-	mixed   bool    // entries are not in order of owner and type
+	ordered int     // so many entries from the start are in order of owner and type
 	indexed bool    // the nodes say where their entries begin
 	parent  OwnerID // the one found last: neighbours in a file share it
 }
@@ -35,8 +35,9 @@ type Entry struct {
 	Owner   OwnerID
 	Type    uint16 // 0: a Dynamic
 	Dropped bool   // it is to be left out
+	Mark    bool   // for the caller alone, as Place
 	TTL     uint32
-	Place   uint32 // where it was written: for the caller alone
+	Place   uint32 // where it was written
 	rdata   uint32 // place in the arena; of a Dynamic its place in Source.Dynamic
 }
 
@@ -125,9 +126,8 @@ func (b *Builder) Add(e Entry, rdata []byte) error {
 func (b *Builder) AddDynamic(o OwnerID, i int) { b.push(Entry{Owner: o, rdata: uint32(i)}) }
 
 func (b *Builder) push(e Entry) {
-	if n := len(b.entries); n > 0 {
-		last := b.entries[n-1]
-		b.mixed = b.mixed || e.Owner < last.Owner || e.Owner == last.Owner && e.Type < last.Type
+	if n := len(b.entries); b.ordered == n && (n == 0 || b.entries[n-1].compare(e) <= 0) {
+		b.ordered++
 	}
 	b.entries, b.indexed = append(b.entries, e), false
 }
@@ -146,11 +146,8 @@ func (b *Builder) after(e Entry) uint32 {
 // Sorted returns what was added by owner, type, and order of arrival. TTLs may be changed in it and entries
 // dropped, until more is added.
 func (b *Builder) Sorted() []Entry {
-	if b.mixed {
-		slices.SortFunc(b.entries, func(x, y Entry) int {
-			return cmp.Or(cmp.Compare(x.Owner, y.Owner), cmp.Compare(x.Type, y.Type), cmp.Compare(x.rdata, y.rdata))
-		})
-		b.mixed = false
+	if b.ordered < len(b.entries) {
+		b.sort()
 	}
 	if !b.indexed {
 		for i := range b.made.nodes {
@@ -165,6 +162,37 @@ func (b *Builder) Sorted() []Entry {
 	}
 	return b.entries
 }
+
+// sort puts what is out of order into order. Files are in order most of the time, but for their end.
+func (b *Builder) sort() {
+	tail := slices.Clone(b.entries[b.ordered:])
+	slices.SortFunc(tail, Entry.compare)
+	at, out := b.ordered-1, len(b.entries)-1
+	for i := len(tail) - 1; i >= 0; out-- {
+		if at >= 0 && b.entries[at].compare(tail[i]) > 0 {
+			b.entries[out] = b.entries[at]
+			at--
+		} else {
+			b.entries[out] = tail[i]
+			i--
+		}
+	}
+	b.ordered = len(b.entries)
+}
+
+// compare orders entries by owner, type and arrival.
+func (e Entry) compare(f Entry) int {
+	switch {
+	case e.Owner != f.Owner:
+		return cmp.Compare(e.Owner, f.Owner)
+	case e.Type != f.Type:
+		return cmp.Compare(e.Type, f.Type)
+	}
+	return cmp.Compare(e.rdata, f.rdata)
+}
+
+// Before reports whether a record was added before another one.
+func (e Entry) Before(f Entry) bool { return e.rdata < f.rdata }
 
 // At returns the entries of an owner, by type and order of arrival, those that were dropped among them.
 func (b *Builder) At(o OwnerID) []Entry {

@@ -1,8 +1,8 @@
 package zones
 
-// A nameTable finds the nodes of one Records by name, while it is made or compared. It has open addressing
-// and a power of two of slots: index of the node + 1, 0 is free.
-type nameTable []uint32
+// A nameTable finds the nodes of one Records by name, while it is made or compared. Its slots are as those
+// of a store.
+type nameTable []slot
 
 // newNameTable makes a table with room for so many names, in which those that r has are found.
 func newNameTable(r *Records, names int) nameTable {
@@ -19,23 +19,25 @@ func newNameTable(r *Records, names int) nameTable {
 
 func (t nameTable) insert(r *Records, id OwnerID) {
 	mask := uint64(len(t) - 1)
-	i := hash(string(r.name(&r.nodes[id]))) & mask
+	h := hash(string(r.name(&r.nodes[id])))
+	i := h & mask
 	for t[i] != 0 {
 		i = (i + 1) & mask
 	}
-	t[i] = uint32(id) + 1
+	t[i] = slot(h)&slotHash | slot(id+1)
 }
 
 // find does not keep name.
 func (t nameTable) find(r *Records, name string) (OwnerID, bool) {
 	mask := uint64(len(t) - 1)
-	for i := hash(name) & mask; ; i = (i + 1) & mask {
-		slot := t[i]
-		if slot == 0 {
+	h := hash(name)
+	for i := h & mask; ; i = (i + 1) & mask {
+		at := t[i]
+		if at == 0 {
 			return 0, false
 		}
-		if string(r.name(&r.nodes[slot-1])) == name {
-			return OwnerID(slot - 1), true
+		if id := OwnerID(at&slotNode) - 1; (at^slot(h))&slotHash == 0 && string(r.name(&r.nodes[id])) == name {
+			return id, true
 		}
 	}
 }

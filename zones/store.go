@@ -165,3 +165,12 @@ func (s *Set) Rdata(r RRsetID) iter.Seq[[]byte] {
 	in, i := s.at(r)
 	return in.each(i)
 }
+
+// Bytes returns how much memory names, records and the table take; pools and what they answer take more.
+func (s *Set) Bytes() int {
+	n := cap(s.table) * int(unsafe.Sizeof(slot(0)))
+	for i := range s.zones {
+		n += s.zones[i].records.Bytes()
+	}
+	return n + cap(s.pages)*int(unsafe.Sizeof(nodePage{}))
+}

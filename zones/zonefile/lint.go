@@ -18,7 +18,7 @@ func (z *zone) lintRecords() {
 				continue // an address that is wrong is not one that is missing
 			}
 			for i, rdata := range set.Rdata {
-				z.lintPointer(nodes, set, set.items[i], rdata)
+				z.lintPointer(nodes, set.Type, set.items[i], rdata)
 			}
 			z.lintHostPools(nodes, set)
 		}
@@ -85,7 +85,7 @@ func (z *zone) lintCut(o *owner) {
 		}
 	}
 	for n := o.name.Parent(); n != "" && n.IsSubdomainOf(z.src.Origin); n = n.Parent() {
-		above := z.byName[n]
+		above := z.owned(n)
 		if above == nil {
 			continue
 		}
@@ -108,22 +108,27 @@ func (z *zone) lintCut(o *owner) {
 	}
 }
 
+// A spot is where a record stands: a Value, or a place in a master file.
+type spot interface {
+	Warn(hint, format string, args ...any)
+}
+
 // lintPointer warns about a record that points to a name of this zone which has no address, or which is
 // an alias.
-func (z *zone) lintPointer(nodes map[zones.Name]bool, set *rrset, at *Value, rdata []byte) {
+func (z *zone) lintPointer(nodes map[zones.Name]bool, rrtype uint16, at spot, rdata []byte) {
 	skip := map[uint16]int{typeNS: 0, typeMX: 2, typeSRV: 6}
-	from, ok := skip[set.Type]
+	from, ok := skip[rrtype]
 	if !ok || len(rdata) <= from {
 		return
 	}
 	name, _, err := zones.NameFromWire(rdata[from:])
 	if err == nil {
-		z.lintHost(nodes, set.Type, at, name)
+		z.lintHost(nodes, rrtype, at, name)
 	}
 }
 
 // lintHost warns about a host of a record: a name of this zone that has no address, or is an alias.
-func (z *zone) lintHost(nodes map[zones.Name]bool, rrtype uint16, at *Value, name zones.Name) {
+func (z *zone) lintHost(nodes map[zones.Name]bool, rrtype uint16, at spot, name zones.Name) {
 	if !name.IsSubdomainOf(z.src.Origin) || name == zones.Root {
 		return
 	}
@@ -161,12 +166,12 @@ func (z *zone) alias(o *owner) bool {
 
 // find returns the owner that answers for a name: its own, or a wildcard's (RFC 4592).
 func (z *zone) find(nodes map[zones.Name]bool, name zones.Name) *owner {
-	if nodes[name] {
-		return z.byName[name]
+	if nodes[name] || z.in.has(name) {
+		return z.owned(name)
 	}
 	for n := name.Parent(); n != ""; n = n.Parent() {
-		if nodes[n] {
-			return z.byName["\x01*"+n]
+		if nodes[n] || z.in.has(n) {
+			return z.owned("\x01*" + n)
 		}
 	}
 	return nil
@@ -175,7 +180,7 @@ func (z *zone) find(nodes map[zones.Name]bool, name zones.Name) *owner {
 // covered reports whether a DNAME stands above a name.
 func (z *zone) covered(name zones.Name) bool {
 	for n := name.Parent(); n != ""; n = n.Parent() {
-		if z.byName[n].set(typeDNAME) != nil {
+		if z.owned(n).set(typeDNAME) != nil {
 			return true
 		}
 	}
@@ -185,7 +190,7 @@ func (z *zone) covered(name zones.Name) bool {
 // cutAbove returns the zone cut at or above a name.
 func (z *zone) cutAbove(name zones.Name) *owner {
 	for n := name; n != "" && n != z.src.Origin; n = n.Parent() {
-		if o := z.byName[n]; o.set(typeNS) != nil {
+		if o := z.owned(n); o.set(typeNS) != nil {
 			return o
 		}
 	}

@@ -28,6 +28,8 @@ func Load(files []File, opt Options) ([]*zones.Source, Problems) {
 		if z == nil {
 			continue
 		}
+		found, names := z.in.report(z.root.Get("include"))
+		problems, paths = append(problems, found...), append(paths, names...)
 		if first := origins[z.src.Origin]; first != nil {
 			z.root.Get("zone").Error("", "zone %s is in %s already", z.label, first.doc.Path)
 			continue
@@ -61,7 +63,12 @@ func Load(files []File, opt Options) ([]*zones.Source, Problems) {
 
 // finish puts the parts of the zone into its Source.
 func (z *zone) finish() {
-	b := zones.NewBuilder(z.src.Origin, zones.Size{})
+	var b *zones.Builder
+	if z.in != nil {
+		b = z.in.made
+	} else {
+		b = zones.NewBuilder(z.src.Origin, zones.Size{})
+	}
 	for _, o := range z.owners {
 		z.pack(b, o)
 	}

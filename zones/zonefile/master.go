@@ -2,6 +2,7 @@ package zonefile
 
 import (
 	"fmt"
+	"math"
 	"sort"
 	"strings"
 	"unicode/utf8"
@@ -15,61 +16,58 @@ const (
 	maxIncludeDepth   = 20      // more is taken for a cycle
 	maxIncludes       = 1000    // files in all
 	maxGenerated      = 1 << 20 // records in all: a reverse zone of a /12
+	maxSource         = 4 << 10 // of a longer line nothing is shown
 )
 
-// A master is what a master file and those it includes hold: owners in order of first appearance.
-type master struct {
-	origin zones.Name
-	soa    *zones.SOA
-	owners []masterOwner
-	index  map[zones.Name]int32 // of owners
-	notes  []string             // where owners are from: "" the file itself, a $GENERATE, an included file
+// yieldLines is after how many lines others may go on: about a tenth of a millisecond.
+const yieldLines = 256
+
+// A keeper takes what master files hold.
+type keeper interface {
+	// owner returns a number, 0 or more, for a canonical name of the zone. note says where the name is from,
+	// at where it stands.
+	owner(f *masterFile, name []byte, at token, note int32) int32
+	name(owner int32) zones.Name
+	// record takes a record that is no SOA. It copies the rdata, which is in wire form.
+	record(f *masterFile, r *masterRecord, ttl uint32, wire []byte)
 }
 
-// A masterOwner is a name with its sets of records.
-type masterOwner struct {
-	name zones.Name
-	note int32 // of the record that named it first
-	sets []masterSet
-}
-
-// A masterSet is the records of one owner and type; those that are signatures, of one type covered.
-type masterSet struct {
-	typ, covered uint16
-	ttl          uint32
-	block        int // run of records of this owner that set ttl
-	rdata        [][]byte
-	seen         map[string]bool // canonical rdata; nil while there are few
-}
-
-// A masterScanner reads master files into a master.
+// A masterScanner reads master files into a keeper.
 type masterScanner struct {
-	*master
+	keep      keeper
+	zone      zones.Name
 	open      func(file string) ([]byte, error)
+	files     []*masterFile // in order of appearance, those included where they are
+	notes     []string      // where owners are from: "" the file itself, a $GENERATE, an included file
+	soa       *zones.SOA
+	soaAt     uint32 // place of it
 	problems  Problems
+	errors    int
 	dropped   int      // problems beyond the limit
 	severest  Severity // of those
 	includes  int
 	generated int
+	yield     func()    // nil: nobody waits
+	begin     masterTTL // of a file that is named by none before it
 	ttl       masterTTL
-	block     int        // run of records of one owner
-	last      zones.Name // owner of that run
-	arena     []byte     // rdata is kept in pieces of this
-	name      []byte     // scratch
-	toks      []token    // scratch
+	rec       masterRecord // scratch, as what follows
+	rdata     []byte
+	name      []byte
+	toks      []token
 }
 
 // A masterTTL is what a record without a TTL gets: $TTL (RFC 2308 §4), else that of the record before
 // it (RFC 1035 §5.1).
 type masterTTL struct {
-	standard, before         uint32
-	haveStandard, haveBefore bool
+	standard, before, last             uint32
+	haveStandard, haveBefore, haveLast bool // last: where nothing else says one
 }
 
 // A masterFile is a file, or a piece of text, while it is read.
 type masterFile struct {
 	*masterScanner
 	path   string
+	base   uint32 // place of its first byte among those of all files
 	text   string
 	pos    int
 	depth  int
@@ -83,37 +81,52 @@ type masterFile struct {
 // after an error, so that every problem is reported. open reads the files of $INCLUDE; nil forbids
 // them. What is out of the zone is left out with a warning.
 func scanMaster(path string, text []byte, origin zones.Name, open func(file string) ([]byte, error)) (*master, Problems) {
-	s := &masterScanner{
-		master:   &master{origin: origin, index: map[zones.Name]int32{}, notes: []string{""}},
-		open:     open,
-		severest: Warning,
-	}
-	f := &masterFile{masterScanner: s, path: path, text: string(text), origin: string(origin), owner: noOwner}
-	f.scan()
+	m := &master{origin: origin, index: map[zones.Name]int32{}}
+	s := newMasterScanner(m, origin, open)
+	s.scan(path, asText(text))
+	m.soa, m.notes = s.soa, s.notes
 	switch {
 	case s.soa == nil:
 		s.report(Problem{File: path, Text: fmt.Sprintf("no SOA record at %s", origin)})
-	case s.find(origin, typeNS) == nil:
+	case m.find(origin, typeNS) == nil:
 		s.report(Problem{File: path, Text: fmt.Sprintf("no NS record at %s", origin)})
 	}
 	if s.dropped > 0 {
 		s.problems = append(s.problems, Problem{File: path, Severity: s.severest, Text: fmt.Sprintf("%d more problems", s.dropped)})
 	}
-	return s.master, s.problems
+	return m, s.problems
 }
 
-// find returns the records of an owner and type, nil if there are none.
-func (m *master) find(owner zones.Name, typ uint16) *masterSet {
-	i, ok := m.index[owner]
-	if !ok {
-		return nil
+func newMasterScanner(keep keeper, zone zones.Name, open func(file string) ([]byte, error)) *masterScanner {
+	return &masterScanner{keep: keep, zone: zone, open: open, notes: []string{""}, severest: Warning}
+}
+
+// scan reads a file that is named by none before it.
+func (s *masterScanner) scan(path, text string) {
+	s.ttl = s.begin
+	f := &masterFile{masterScanner: s, path: path, text: text, origin: string(s.zone), owner: noOwner}
+	if s.place(f) {
+		f.scan()
 	}
-	for j := range m.owners[i].sets {
-		if set := &m.owners[i].sets[j]; set.typ == typ {
-			return set
-		}
+}
+
+// add gives a file its place among all.
+func (s *masterScanner) place(f *masterFile) bool {
+	if n := len(s.files); n > 0 {
+		f.base = s.files[n-1].base + uint32(len(s.files[n-1].text)) + 1
 	}
-	return nil
+	if uint64(f.base)+uint64(len(f.text)) >= math.MaxUint32 {
+		s.report(Problem{File: f.path, Text: "the files of the zone are larger than 4 GiB"})
+		return false
+	}
+	s.files = append(s.files, f)
+	return true
+}
+
+// at returns the file that a place is in, and the offset there.
+func (s *masterScanner) at(place uint32) (*masterFile, int) {
+	i := sort.Search(len(s.files), func(i int) bool { return s.files[i].base > place }) - 1
+	return s.files[i], int(place - s.files[i].base)
 }
 
 func (s *masterScanner) report(p Problem) {
@@ -122,8 +135,11 @@ func (s *masterScanner) report(p Problem) {
 	}
 }
 
-// full reports whether there are enough problems already, and counts another one then.
+// full counts a problem, and reports whether there are enough already.
 func (s *masterScanner) full(severity Severity) bool {
+	if severity == Error {
+		s.errors++
+	}
 	if len(s.problems) < maxMasterProblems {
 		return false
 	}
@@ -137,6 +153,36 @@ func (f *masterFile) problem(severity Severity, off, n int, text, hint string) {
 	if f.full(severity) {
 		return
 	}
+	line := f.lineAt(off)
+	off = min(off, len(f.text))
+	start := f.lines[line-1]
+	source := f.text[start:]
+	if line < len(f.lines) {
+		source = f.text[start : f.lines[line]-1]
+	}
+	inside := min(off-start, len(source))
+	p := Problem{
+		File: f.path, Line: line, Col: f.column(line, off),
+		Width:    max(1, utf8.RuneCountInString(source[inside:min(inside+n, len(source))])),
+		Severity: severity, Text: text, Hint: hint,
+	}
+	if len(source) <= maxSource {
+		p.Source = strings.Clone(source) // or a problem would keep the text of the whole file
+	}
+	f.problems = append(f.problems, p)
+}
+
+// column is the column, from 1, of an offset in its line.
+func (f *masterFile) column(line, off int) int {
+	start, end := f.lines[line-1], len(f.text)
+	if line < len(f.lines) {
+		end = f.lines[line] - 1
+	}
+	return utf8.RuneCountInString(f.text[start:min(off, end)]) + 1
+}
+
+// lineAt is the line, from 1, that an offset is in.
+func (f *masterFile) lineAt(off int) int {
 	if f.lines == nil {
 		f.lines = []int{0}
 		for i := range len(f.text) {
@@ -145,19 +191,7 @@ func (f *masterFile) problem(severity Severity, off, n int, text, hint string) {
 			}
 		}
 	}
-	off = min(off, len(f.text))
-	line := sort.SearchInts(f.lines, off+1)
-	start := f.lines[line-1]
-	source := f.text[start:]
-	if line < len(f.lines) {
-		source = f.text[start : f.lines[line]-1]
-	}
-	inside := min(off-start, len(source))
-	f.problems = append(f.problems, Problem{
-		File: f.path, Line: line, Col: utf8.RuneCountInString(source[:inside]) + 1,
-		Width:    max(1, utf8.RuneCountInString(source[inside:min(inside+n, len(source))])),
-		Severity: severity, Text: text, Hint: hint, Source: source,
-	})
+	return sort.SearchInts(f.lines, min(off, len(f.text))+1)
 }
 
 func (f *masterFile) errorAt(t token, format string, args ...any) {
@@ -182,7 +216,10 @@ func (f *masterFile) scan() {
 	if strings.HasPrefix(f.text, "\ufeff") {
 		f.pos = len("\ufeff")
 	}
-	for f.pos < len(f.text) {
+	for lines := 0; f.pos < len(f.text); lines++ {
+		if lines%yieldLines == 0 && f.yield != nil {
+			f.yield()
+		}
 		blank := f.text[f.pos] == ' ' || f.text[f.pos] == '\t'
 		if !f.line() || len(f.toks) == 0 {
 			continue

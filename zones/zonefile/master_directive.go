@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"unsafe"
 )
 
 // directive obeys a line that begins with $.
@@ -108,11 +109,16 @@ func (f *masterFile) include(args []token) {
 	}
 	f.notes = append(f.notes, "$INCLUDE "+path)
 	inner := &masterFile{
-		masterScanner: f.masterScanner, path: beside, text: string(text), depth: f.depth + 1,
+		masterScanner: f.masterScanner, path: beside, text: asText(text), depth: f.depth + 1,
 		origin: origin, owner: f.owner, note: int32(len(f.notes) - 1),
 	}
-	inner.scan()
+	if f.place(inner) {
+		inner.scan()
+	}
 }
+
+// asText is the text of a file, which nobody changes, without a copy of it.
+func asText(b []byte) string { return unsafe.String(unsafe.SliceData(b), len(b)) }
 
 // A generateRange is START-STOP/STEP.
 type generateRange struct{ start, stop, step int64 }
@@ -215,7 +221,7 @@ func (f *masterFile) generateOne(n int64, left, right generateText, g generated)
 		f.errorAt(g.data, "for %d: %v", n, err)
 		return false
 	}
-	r := g.head
-	r.rdata.toks, r.at, r.made = toks, g.data, fmt.Sprintf("for %d: ", n)
-	return f.add(r)
+	f.rec = g.head
+	f.rec.rdata.toks, f.rec.at, f.rec.made = toks, g.data, fmt.Sprintf("for %d: ", n)
+	return f.add(&f.rec)
 }

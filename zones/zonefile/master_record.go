@@ -1,9 +1,7 @@
 package zonefile
 
 import (
-	"bytes"
 	"encoding/binary"
-	"slices"
 	"strings"
 
 	"vitalns/zones"
@@ -13,10 +11,6 @@ const (
 	typeSIG = 24
 
 	maxTTL = 1<<31 - 1 // RFC 2181 §8
-	// arenaPiece is how much rdata is kept in one piece of memory.
-	arenaPiece = 64 << 10
-	// fewRecords is how many records of a set are compared one by one to find duplicates.
-	fewRecords = 8
 )
 
 // record reads OWNER [TTL] [CLASS] TYPE RDATA, with TTL and class in either order. blank says that the
@@ -31,11 +25,10 @@ func (f *masterFile) record(toks []token, blank bool) {
 	if f.owner < 0 {
 		return
 	}
-	r, ok := f.readHead(toks, first)
-	if !ok {
-		return
+	var ok bool
+	if f.rec, ok = f.readHead(toks, first); ok {
+		f.add(&f.rec)
 	}
-	f.add(r)
 }
 
 // A masterRecord is a record whose rdata is still text.
@@ -65,23 +58,24 @@ func (f *masterFile) readOwner(text string, at token, note int32) int32 {
 	}
 	f.name = wire
 	lowerBytes(wire)
-	i, ok := f.index[zones.Name(wire)]
-	if ok {
-		return i
-	}
-	name, _, err := zones.NameFromWire(wire)
-	if err != nil {
-		f.errorAt(at, "%q: %v", text, err)
-		return unreadable
-	}
-	if !name.IsSubdomainOf(f.master.origin) {
-		f.warnAt(at, "%s is out of the zone and left out", name)
+	if !below(wire, f.zone) {
+		f.warnAt(at, "%s is out of the zone and left out", nameText(string(wire)))
 		return outside
 	}
-	i = int32(len(f.owners))
-	f.index[name] = i
-	f.owners = append(f.owners, masterOwner{name: name, note: note})
-	return i
+	return f.keep.owner(f, wire, at, note)
+}
+
+// below reports whether a name in canonical wire form is zone or below it.
+func below(name []byte, zone zones.Name) bool {
+	cut := len(name) - len(zone)
+	if cut < 0 || string(name[cut:]) != string(zone) {
+		return false
+	}
+	at := 0
+	for at < cut {
+		at += 1 + int(name[at])
+	}
+	return at == cut
 }
 
 // readHead reads a record from the TTL on.
@@ -142,12 +136,8 @@ func (f *masterFile) limitTTL(ttl uint32, at token) uint32 {
 }
 
 // add reads the rdata of a record of the current owner and keeps it.
-func (f *masterFile) add(r masterRecord) bool {
-	if cap(f.arena)-len(f.arena) < arenaPiece/16 {
-		f.arena = make([]byte, 0, arenaPiece)
-	}
-	start := len(f.arena)
-	out, err := r.rdata.read(r.typ, f.arena)
+func (f *masterFile) add(r *masterRecord) bool {
+	wire, err := r.rdata.read(r.typ, f.rdata[:0])
 	if err != nil {
 		if r.made != "" {
 			err = &rdataError{Text: r.made + err.Error()}
@@ -155,42 +145,20 @@ func (f *masterFile) add(r masterRecord) bool {
 		f.rdataProblem(err, r.at)
 		return false
 	}
-	wire := out[start:len(out):len(out)]
+	f.rdata = wire
 	ttl, ok := f.ttlOf(r, wire)
 	if !ok {
 		return false
 	}
-	owner := &f.owners[f.owner]
-	if f.last != owner.name {
-		f.last = owner.name
-		f.block++
-	}
 	if r.typ == typeSOA {
 		return f.addSOA(r, ttl, wire)
 	}
-	set := owner.set(r.typ, coveredBy(r.typ, wire))
-	switch {
-	case len(set.rdata) == 0:
-		set.ttl = ttl
-	case set.ttl == ttl:
-	case set.block == f.block:
-		f.warnAt(r.at, "TTL %d where the records of %s %s before it have %d: that is used", ttl, owner.name, FormatType(r.typ), set.ttl)
-	default:
-		f.warnAt(r.at, "TTL %d where the records of %s %s before it have %d: all get %d", ttl, owner.name, FormatType(r.typ), set.ttl, ttl)
-		set.ttl = ttl
-	}
-	set.block = f.block
-	if set.has(wire) {
-		f.warnAt(r.at, "this record of %s is there already", owner.name)
-		return true
-	}
-	f.arena = out
-	set.rdata = append(set.rdata, wire)
+	f.keep.record(f, r, ttl, wire)
 	return true
 }
 
 // ttlOf returns the TTL that a record has or gets.
-func (f *masterFile) ttlOf(r masterRecord, wire []byte) (uint32, bool) {
+func (f *masterFile) ttlOf(r *masterRecord, wire []byte) (uint32, bool) {
 	t := &f.ttl
 	switch {
 	case r.hasTTL:
@@ -206,13 +174,16 @@ func (f *masterFile) ttlOf(r masterRecord, wire []byte) (uint32, bool) {
 		f.warnAt(r.at, "no TTL: the minimum of the SOA is used, %d", t.standard)
 		return t.standard, true
 	}
+	if t.haveLast {
+		return t.last, true
+	}
 	f.problem(Error, r.at.off, r.at.len(), "no TTL", "begin the file with $TTL")
 	return 0, false
 }
 
-func (f *masterFile) addSOA(r masterRecord, ttl uint32, wire []byte) bool {
-	if f.owners[f.owner].name != f.master.origin {
-		f.errorAt(r.at, "SOA at %s, not at the apex %s", f.owners[f.owner].name, f.master.origin)
+func (f *masterFile) addSOA(r *masterRecord, ttl uint32, wire []byte) bool {
+	if owner := f.keep.name(f.owner); owner != f.zone {
+		f.errorAt(r.at, "SOA at %s, not at the apex %s", owner, f.zone)
 		return false
 	}
 	soa := parseSOA(wire)
@@ -225,7 +196,7 @@ func (f *masterFile) addSOA(r masterRecord, ttl uint32, wire []byte) bool {
 		f.warnAt(r.at, "the SOA is there already")
 		return true
 	}
-	f.soa = &soa
+	f.soa, f.soaAt = &soa, f.base+uint32(r.at.off)
 	return true
 }
 
@@ -234,46 +205,4 @@ func parseSOA(wire []byte) zones.SOA {
 	rname, m, _ := zones.NameFromWire(wire[n:])
 	u := func(i int) uint32 { return binary.BigEndian.Uint32(wire[n+m+4*i:]) }
 	return zones.SOA{MName: mname, RName: rname, Serial: u(0), Refresh: u(1), Retry: u(2), Expire: u(3), Minimum: u(4)}
-}
-
-// coveredBy returns the type that a signature covers, 0 for other records.
-func coveredBy(typ uint16, wire []byte) uint16 {
-	if typ == typeRRSIG || typ == typeSIG {
-		return binary.BigEndian.Uint16(wire)
-	}
-	return 0
-}
-
-func (o *masterOwner) set(typ, covered uint16) *masterSet {
-	for i := range o.sets {
-		if o.sets[i].typ == typ && o.sets[i].covered == covered {
-			return &o.sets[i]
-		}
-	}
-	o.sets = append(o.sets, masterSet{typ: typ, covered: covered})
-	return &o.sets[len(o.sets)-1]
-}
-
-// has reports whether the set holds rdata already, but for the case of names.
-func (s *masterSet) has(wire []byte) bool {
-	if len(s.rdata) == 0 {
-		return false
-	}
-	canonical := canonicalRdata(s.typ, wire)
-	if len(s.rdata) < fewRecords {
-		return slices.ContainsFunc(s.rdata, func(b []byte) bool {
-			return len(b) == len(wire) && bytes.Equal(canonicalRdata(s.typ, b), canonical)
-		})
-	}
-	if s.seen == nil {
-		s.seen = make(map[string]bool, 2*len(s.rdata))
-		for _, b := range s.rdata {
-			s.seen[string(canonicalRdata(s.typ, b))] = true
-		}
-	}
-	if s.seen[string(canonical)] {
-		return true
-	}
-	s.seen[string(canonical)] = true
-	return false
 }

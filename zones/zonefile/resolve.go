@@ -194,10 +194,7 @@ func pairs(v *Value) (list []probe.Pair, ok bool) {
 
 // readFile reads a file that a value names, relative to the file the value stands in.
 func (z *zone) readFile(v *Value, name string) ([]byte, bool) {
-	path := name
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(filepath.Dir(v.doc.Path), path)
-	}
+	path := v.beside(name)
 	if z.opt.ReadFile == nil || name == "" {
 		v.Error("", "%s: %q cannot be read", v.Name, name)
 		return nil, false
@@ -208,6 +205,14 @@ func (z *zone) readFile(v *Value, name string) ([]byte, bool) {
 		return nil, false
 	}
 	return data, true
+}
+
+// beside is the path of a file that the value's file names.
+func (v *Value) beside(name string) string {
+	if filepath.IsAbs(name) {
+		return name
+	}
+	return filepath.Join(filepath.Dir(v.doc.Path), name)
 }
 
 // readJudgement reads when a check probes and how it is judged, and the defaults of DESIGN 3.1.

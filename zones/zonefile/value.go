@@ -176,6 +176,13 @@ func (v *Value) place() span {
 // line is the line the value stands on.
 func (v *Value) line() int { return sort.SearchInts(v.doc.lines, v.place().from+1) }
 
+// there is the place of the value, for people who look at another file.
+func (v *Value) there() string {
+	at := v.place().from
+	line := sort.SearchInts(v.doc.lines, at+1)
+	return fmt.Sprintf("%s:%d:%d", v.doc.Path, line, 1+utf8.RuneCountInString(v.doc.text[v.doc.lines[line-1]:at]))
+}
+
 // Error reports that the value is wrong. The hint says what to do; it may be empty.
 func (v *Value) Error(hint, format string, args ...any) {
 	v.doc.report(v.place(), Error, v.text(format, args), hint)

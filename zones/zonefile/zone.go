@@ -18,17 +18,19 @@ type Options struct {
 	Env       *probe.Env // handed to the probers
 	Templates Templates  // of the node file
 	// ReadFile reads what a file names. Nil: nothing can be read.
+	// The text is kept until Load returns and is not to change.
 	ReadFile func(path string) ([]byte, error)
-	Apart    bool // more zones than these may be served together with them
-	Cluster  bool // the node has peers
-	Nodes    int  // the nodes expected
+	// Yield is called now and then while large files are read; nil: nobody waits.
+	Yield   func()
+	Apart   bool // more zones than these may be served together with them
+	Cluster bool // the node has peers
+	Nodes   int  // the nodes expected
 }
 
 var (
 	zoneKeys = Keys{
 		zone:  true,
-		Names: []string{"zone", "ttl", "soa", "ns", "checks", "pools", "records", "tests"},
-		Later: map[string]string{"include": "`vitalns zone import` makes TOML of a master file"},
+		Names: []string{"zone", "ttl", "soa", "ns", "include", "checks", "pools", "records", "tests"},
 	}
 	soaKeys  = Keys{Names: []string{"mname", "rname", "serial", "refresh", "retry", "expire", "minimum", "ttl"}, Foreign: map[string]string{"ns": "mname"}}
 	testKeys = Keys{Names: []string{"down", "query", "expect"}}
@@ -59,6 +61,7 @@ type zone struct {
 	poolByName map[string]*pool
 	owners     []*owner
 	byName     map[zones.Name]*owner
+	in         *included // nil: no master files
 	watch      []placedWatch
 }
 
@@ -83,11 +86,13 @@ func readZone(d *Doc, opt Options) *zone {
 		return nil // nothing else can be read without knowing what names are relative to
 	}
 	z.readRecords()
+	z.readIncludes()
 	z.readNS()
 	z.readSOA()
 	z.readTests()
 	z.linkPools()
 	z.lintRecords()
+	z.lintIncluded()
 	z.makeWatches()
 	z.finish()
 	return z
@@ -121,7 +126,7 @@ func (z *zone) readNS() {
 	v := z.root.Get("ns")
 	apex := z.byName[z.src.Origin]
 	if v == nil {
-		if apex.set(typeNS) == nil {
+		if apex.set(typeNS) == nil && len(z.in.set(z.src.Origin, typeNS)) == 0 {
 			z.root.Get("zone").KeyError(`write ns = { ns1 = "192.0.2.53" }`, "the zone has no nameservers")
 		}
 		return
@@ -198,14 +203,19 @@ func (z *zone) readSOA() {
 	soa := zones.SOA{Refresh: defaultRefresh, Retry: defaultRetry, Expire: defaultExpire, Minimum: defaultMinimum, TTL: z.ttl}
 	if ns := z.byName[z.src.Origin].set(typeNS); ns != nil && len(ns.Rdata) > 0 {
 		soa.MName, _, _ = zones.NameFromWire(ns.Rdata[0])
+	} else if ns := z.in.set(z.src.Origin, typeNS); len(ns) > 0 {
+		soa.MName, _, _ = zones.NameFromWire(z.in.made.Rdata(ns[0]))
 	}
 	soa.RName = "\x0ahostmaster" + z.src.Origin
+	if z.in != nil && z.in.soa != nil {
+		soa = *z.in.soa
+	}
 	t := z.root.Get("soa").Table("soa", soaKeys)
 	z.name(t.Get("mname"), &soa.MName)
 	z.mailbox(t.Get("rname"), &soa.RName)
 	if v := t.Get("serial"); v != nil {
 		n := 0
-		if v.Int(&n, 0, math.MaxUint32) && n == 0 {
+		if v.Int(&n, 0, math.MaxUint32) && n == 0 && soa.Serial == 0 {
 			v.Warn("", "serial 0 is the same as none: the cluster counts it")
 		}
 		soa.Serial = uint32(n)
@@ -250,6 +260,9 @@ func (z *zone) readTests() {
 // errorCount counts the errors found so far, those in templates included.
 func (z *zone) errorCount() int {
 	n := z.doc.errors
+	if z.in != nil {
+		n += z.in.errors
+	}
 	for _, d := range z.others {
 		n += d.errors
 	}
