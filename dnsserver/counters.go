@@ -104,13 +104,13 @@ func (z *zoneCounters) respond(tr *edge.Trace) {
 	}
 }
 
-// send counts the targets of one response.
-func (c *counters) send(r *register, set *zones.Set, tr *edge.Trace) {
-	first := r.pool(set, tr.Pool)
-	if most := first + len(set.Pools()[tr.Pool].Pool.Members); most > len(c.targets) {
+// send counts the targets of one pool in a response.
+func (c *counters) send(r *register, set *zones.Set, pool int, members []int) {
+	first := r.pool(set, pool)
+	if most := first + len(set.Pools()[pool].Pool.Members); most > len(c.targets) {
 		c.targets = append(c.targets, make([]uint64, most-len(c.targets))...)
 	}
-	for _, i := range tr.Members {
+	for _, i := range members {
 		c.targets[first+i]++
 	}
 }

@@ -1,6 +1,7 @@
 package dnsserver_test
 
 import (
+	"fmt"
 	"net/netip"
 	"os"
 	"strings"
@@ -10,6 +11,7 @@ import (
 	"github.com/miekg/dns"
 
 	"vitalns/checks"
+	"vitalns/dnsserver"
 	"vitalns/test/zonetest"
 	"vitalns/zones"
 	"vitalns/zones/policy"
@@ -91,7 +93,9 @@ func dynamicTable(t testing.TB) *zones.Table {
 		mail("mail", "host.lead.test.", "mx2.example.", false),
 		mail("late", "mx3.example.", "mx4.example.", true),
 	}
-	to := func(owner, target string) zones.Dynamic { return zones.Dynamic{Owner: name(owner), Alias: name(target), TTL: 300} }
+	to := func(owner, target string) zones.Dynamic {
+		return zones.Dynamic{Owner: name(owner), Alias: name(target), TTL: 300}
+	}
 	src.Dynamic = []zones.Dynamic{
 		{Owner: zonetest.Name(t, "lead.test."), Alias: name("live"), TTL: 300},
 		to("toalias", "cn"), to("todead", "dead"), to("toout", "x.sub"), to("*.star", "host"), to("toecs", "ruled"),
@@ -138,5 +142,21 @@ func TestDynamic(t *testing.T) {
 		if err := os.WriteFile(path, []byte(strings.Join(out, "\n\n")+"\n"), 0o644); err != nil {
 			t.Fatal(err)
 		}
+	}
+}
+
+// Every target of every pool that has hosts for an answer is counted, and those that an ALIAS leads to.
+func TestCountTargets(t *testing.T) {
+	table := dynamicTable(t)
+	s := serve(t, dnsserver.Config{Listen: []string{"127.0.0.1:0"}, Table: func() *zones.Table { return table }})
+	for _, q := range []struct {
+		name  string
+		qtype uint16
+	}{{"exchange.lead.test.", dns.TypeMX}, {"toecs.lead.test.", dns.TypeA}, {"todead.lead.test.", dns.TypeA}} {
+		exchange(t, "udp", s.Addrs()[0].String(), q.name, q.qtype)
+	}
+	want := "[{lead.test late a 1} {lead.test late b 1} {lead.test mail a 1} {lead.test web a 1}]"
+	if got := fmt.Sprint(s.Stats().Targets); got != want {
+		t.Errorf("got %s, want %s", got, want)
 	}
 }

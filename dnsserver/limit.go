@@ -32,7 +32,7 @@ func (w *worker) slip(tr *edge.Trace) *dns.Msg {
 		m.Extra = []dns.RR{opt}
 	}
 	class, authoritative := tr.Class(), tr.Authoritative
-	tr.Truncated, tr.Members = false, nil // nothing of it is told
+	tr.Truncated, tr.Members, tr.Others = false, nil, nil // nothing of it is told
 	switch {
 	case w.in.Cookie.Result != edge.NoCookie:
 		tr.Rcode = dns.RcodeBadCookie

@@ -2,6 +2,7 @@ package dnsserver
 
 import (
 	"net/netip"
+	"slices"
 
 	"github.com/miekg/dns"
 
@@ -105,6 +106,12 @@ func (r *responder) hosted(at step, out zones.Outcome) (next step, rcode int) {
 		return step{}, dns.RcodeSuccess
 	}
 	r.count(l.Drawn...)
+	for _, d := range l.Drawn {
+		counted := int(d.From) == r.trace.Pool || slices.ContainsFunc(r.trace.Others, func(o edge.Drawn) bool { return o.Pool == int(d.From) })
+		if !counted && len(d.Members) > 0 {
+			r.trace.Others = append(r.trace.Others, edge.Drawn{Pool: int(d.From), Members: d.Members})
+		}
+	}
 	r.answer(edge.FromPool, unpackRdata(at.owner, l.Type, l.TTL, l.Rdata)...)
 	return step{}, dns.RcodeSuccess
 }
@@ -116,7 +123,7 @@ func (r *responder) list(h zones.HostsID) zones.Listed {
 	})
 }
 
-// count remembers what pools gave to the answer, for metrics.
+// count remembers what the first of the pools of an answer gave, for metrics.
 func (r *responder) count(drawn ...zones.Drawn) {
 	for _, d := range drawn {
 		if len(r.trace.Members) == 0 {

@@ -65,7 +65,7 @@ func respond(t *zones.Table, q Query) (*dns.Msg, edge.Trace) {
 	if r.msg.Rcode != dns.RcodeSuccess && r.msg.Rcode != dns.RcodeNameError && r.msg.Rcode != dns.RcodeYXDomain {
 		r.msg.Authoritative = false
 		r.msg.Answer, r.msg.Ns, r.msg.Extra = nil, nil, nil
-		r.trace.Source, r.trace.Members = edge.FromError, nil
+		r.trace.Source, r.trace.Members, r.trace.Others = edge.FromError, nil, nil
 	}
 	r.additional()
 	r.writeEDNS()

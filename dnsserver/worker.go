@@ -179,7 +179,10 @@ func (w *worker) count(p *packet, set *zones.Set, tr *edge.Trace, size int) {
 	z.respond(tr)
 	c.sizes[p.via].add(bucket(sizeBounds[:], size), 1, uint64(size))
 	if len(tr.Members) > 0 {
-		c.send(&w.places, set, tr)
+		c.send(&w.places, set, tr.Pool, tr.Members)
+	}
+	for _, d := range tr.Others {
+		c.send(&w.places, set, d.Pool, d.Members)
 	}
 	w.asked = append(w.asked, z)
 }

@@ -40,6 +40,13 @@ type Trace struct {
 	Answered      bool  // there are records in its answer section, or would be but for TC
 	Pool          int   // of which Members were drawn
 	Members       []int // by place in the pool's file order; good until the next query
+	Others        []Drawn
+}
+
+// Drawn is what one more pool gave: several have hosts for one MX or SRV.
+type Drawn struct {
+	Pool    int
+	Members []int
 }
 
 // NoZone is the Zone of a response to a question that no zone has.
