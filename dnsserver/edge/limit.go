@@ -174,7 +174,7 @@ func (l *Limiter) Check(now time.Duration, client netip.Addr, class Class) Actio
 	} else {
 		b := client.As16()
 		hi, lo := binary.BigEndian.Uint64(b[:]), binary.BigEndian.Uint64(b[8:])
-		if r.exempt.has6(hi, lo) {
+		if hi-r.exempt.from6 <= r.exempt.upto6 && r.exempt.has6(hi, lo) {
 			return Send
 		}
 		a.prefix = hi & l.v6Mask

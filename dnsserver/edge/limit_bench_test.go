@@ -19,8 +19,17 @@ func client(i int) netip.Addr { // of another /24 each
 	return netip.AddrFrom4([4]byte{byte(20 + i>>16), byte(i >> 8), byte(i), 7})
 }
 
+func client6(i int) netip.Addr { // of another /56 each
+	return netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, byte(i >> 16), byte(i >> 8), byte(i), 15: 7})
+}
+
 // One call where nothing is limited: 64 prefixes in turn, each far below its rate.
 func BenchmarkLimiter(b *testing.B) {
+	b.Run("IPv4", func(b *testing.B) { benchmarkLimiter(b, client) })
+	b.Run("IPv6", func(b *testing.B) { benchmarkLimiter(b, client6) })
+}
+
+func benchmarkLimiter(b *testing.B, client func(int) netip.Addr) {
 	clients := make([]netip.Addr, 64)
 	for i := range clients {
 		clients[i] = client(i)

@@ -11,8 +11,10 @@ import (
 type ranges struct {
 	four []span4
 	six  []span6
-	// from4 and the upto4 addresses behind it hold all of four: what is outside need not be looked for.
+	// from4 and the upto4 addresses behind it hold all of four, from6 and upto6 the upper halves of six:
+	// what is outside need not be looked for.
 	from4, upto4 uint32
+	from6, upto6 uint64
 }
 
 type span4 struct{ from, to uint32 }
@@ -50,6 +52,9 @@ func newRanges(prefixes []netip.Prefix) ranges {
 	}
 	if n := len(r.four); n > 0 {
 		r.from4, r.upto4 = r.four[0].from, r.four[n-1].to-r.four[0].from
+	}
+	if n := len(r.six); n > 0 {
+		r.from6, r.upto6 = r.six[0].from[0], r.six[n-1].to[0]-r.six[0].from[0]
 	}
 	return r
 }

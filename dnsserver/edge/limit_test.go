@@ -161,6 +161,36 @@ func TestLimiterFullTable(t *testing.T) {
 	t.Logf("%d prefixes in a table of %d: %d evicted, %d without an account", spoofed, edge.MinAccounts, st.Evicted, st.Untracked)
 }
 
+// An honest prefix, one that asks at no more than the rate, gets every answer beside any flood, in a table
+// that the flood fills or not.
+func TestLimiterHonestLosesNothing(t *testing.T) {
+	rapid.Check(t, func(t *rapid.T) {
+		rate := rapid.IntRange(1, 200).Draw(t, "rate")
+		l := edge.NewLimiter(edge.Table{Accounts: edge.MinAccounts, IPv4: 24, IPv6: 56}, limits(rate, rapid.IntRange(0, 3).Draw(t, "slip")))
+		prefixes := rapid.SampledFrom([]int{1, 100, edge.MinAccounts, 20 * edge.MinAccounts}).Draw(t, "prefixes of the flood")
+		burst := rapid.IntRange(1, 3*rate).Draw(t, "queries of a prefix at once")
+		honest := []netip.Addr{client(1 << 20), client6(1 << 20)}
+		var now, last time.Duration
+		every := time.Second/time.Duration(rate) + time.Duration(rate)*tick // costs are rounded up
+		for i := range 20_000 / burst {
+			forged := i * 7919 % prefixes
+			for range burst {
+				l.Check(now, client(forged), edge.Positive)
+				l.Check(now, client6(forged), edge.Class(i%int(edge.Classes)))
+			}
+			if now-last >= every || i == 0 {
+				last = now
+				for _, c := range honest {
+					if got := l.Check(now, c, edge.Positive); got != edge.Send {
+						t.Fatalf("%v after %d rounds of the flood, at %v: %v", c, i, now, got)
+					}
+				}
+			}
+			now += time.Duration(rapid.Int64Range(0, int64(every)).Draw(t, "pause"))
+		}
+	})
+}
+
 // Where all accounts of a table are limited, those that have none are served, and counted.
 func TestLimiterBlind(t *testing.T) {
 	l := edge.NewLimiter(edge.Table{Accounts: edge.MinAccounts, IPv4: 24, IPv6: 56}, limits(10, 0))
