@@ -35,7 +35,6 @@ type Entry struct {
 	Owner   OwnerID
 	Type    uint16 // 0: a Dynamic
 	Dropped bool   // it is to be left out
-	Mark    bool   // for the caller alone, as Place
 	TTL     uint32
 	Place   uint32 // where it was written
 	rdata   uint32 // place in the arena; of a Dynamic its place in Source.Dynamic
@@ -190,9 +189,6 @@ func (e Entry) compare(f Entry) int {
 	}
 	return cmp.Compare(e.rdata, f.rdata)
 }
-
-// Before reports whether a record was added before another one.
-func (e Entry) Before(f Entry) bool { return e.rdata < f.rdata }
 
 // At returns the entries of an owner, by type and order of arrival, those that were dropped among them.
 func (b *Builder) At(o OwnerID) []Entry {

@@ -72,8 +72,10 @@ func (im *importer) mergeSignatures() {
 				continue
 			}
 			if sets[j].ttl != set.ttl {
+				least := min(sets[j].ttl, set.ttl)
 				im.problems = append(im.problems, Problem{File: im.file, Severity: Warning, Text: fmt.Sprintf(
-					"%s %s of type %s: TTL %d, but a zone file has one for all of them, %d", o.name, FormatType(set.typ), FormatType(set.covered), set.ttl, sets[j].ttl)})
+					"%s %s of type %s: TTL %d, but a zone file has one for all of them, %d", o.name, FormatType(set.typ), FormatType(set.covered), set.ttl, least)})
+				sets[j].ttl = least
 			}
 			sets[j].rdata = append(slices.Clip(sets[j].rdata), set.rdata...)
 		}

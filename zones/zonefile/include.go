@@ -9,12 +9,10 @@ import (
 )
 
 // Included are the static records that a zone file takes from master files. They go straight to where they
-// stay: nothing is kept of a record but an Entry until the zone is finished. Its Mark says that it begins a
-// run of records of its owner.
+// stay: nothing is kept of a record but an Entry until the zone is finished.
 type included struct {
 	*masterScanner
 	made *zones.Builder
-	last int32 // owner of the record before
 }
 
 // readIncludes reads the master files that `include` names. What a master file says holds unless the zone
@@ -52,7 +50,7 @@ func (z *zone) readIncludes() {
 		files = append(files, File{Path: item.beside(name), Text: text})
 		measure(asText(text), len(z.src.Origin), &size)
 	}
-	in := &included{made: zones.NewBuilder(z.src.Origin, size), last: noOwner}
+	in := &included{made: zones.NewBuilder(z.src.Origin, size)}
 	in.masterScanner = newMasterScanner(in, z.src.Origin, z.opt.ReadFile)
 	in.yield = z.opt.Yield
 	in.begin.last, in.begin.haveLast = z.ttl, true
@@ -101,8 +99,7 @@ func (in *included) owner(f *masterFile, name []byte, at token, _ int32) int32 {
 }
 
 func (in *included) record(f *masterFile, r *masterRecord, ttl uint32, wire []byte) {
-	e := zones.Entry{Owner: zones.OwnerID(f.owner), Type: r.typ, TTL: ttl, Place: f.base + uint32(r.at.off), Mark: f.owner != in.last}
-	in.last = f.owner
+	e := zones.Entry{Owner: zones.OwnerID(f.owner), Type: r.typ, TTL: ttl, Place: f.base + uint32(r.at.off)}
 	if err := in.made.Add(e, wire); err != nil {
 		f.errorAt(r.at, "%v", err)
 	}

@@ -1,9 +1,7 @@
 package zonefile
 
 import (
-	"fmt"
 	"slices"
-	"sort"
 
 	"vitalns/zones"
 )
@@ -109,7 +107,7 @@ func (z *zone) lintIncludedOwner(all []zones.Entry, nodes map[zones.Name]bool, c
 				ns = &rest[0]
 			}
 		}
-		z.settleIncluded(all, rest[:n])
+		z.settleIncluded(rest[:n])
 		z.lintIncludedPointers(nodes, rest[:n])
 		rest = rest[n:]
 	}
@@ -188,12 +186,12 @@ func (z *zone) coverOf(name zones.Name, cuts map[zones.Name]string) string {
 
 // settleIncluded makes one RRset of the records of an owner and type: without repetition, with one TTL (RFC
 // 2181 section 5.2).
-func (z *zone) settleIncluded(all, set []zones.Entry) {
+func (z *zone) settleIncluded(set []zones.Entry) {
 	if len(set) == 1 {
 		return
 	}
 	in, typ := z.in, set[0].Type
-	z.settleTTL(all, set)
+	z.settleTTL(set)
 	seen := make(map[string]uint32, len(set))
 	room := messageRoom(in.made.Name(set[0].Owner))
 	for i := range set {
@@ -221,30 +219,15 @@ func (z *zone) settleIncluded(all, set []zones.Entry) {
 	}
 }
 
-// settleTTL gives the records of an owner and type the TTL of the first in their last run, as BIND has it. A
-// signature has the TTL of what it covers: there the first counts, and nothing is said.
-func (z *zone) settleTTL(all, set []zones.Entry) {
+// settleTTL gives the records of an owner and type the least of their TTLs (RFC 2181 §5.2). Signatures have
+// those of what they cover, so of theirs nothing is said.
+func (z *zone) settleTTL(set []zones.Entry) {
 	ttl := set[0].TTL
-	var runs []zones.Entry // what begins them, in order
-	for i, e := range set {
-		if e.TTL == ttl || e.Type == typeRRSIG || e.Type == typeSIG {
-			continue
+	for i, e := range set[1:] {
+		if e.TTL != ttl && e.Type != typeRRSIG && e.Type != typeSIG {
+			z.in.problemAt(e, Warning, "", "TTL %d where the record in %s has %d: the least counts", e.TTL, z.in.there(set[i].Place), ttl)
 		}
-		if runs == nil {
-			runs = slices.DeleteFunc(slices.Clone(all), func(e zones.Entry) bool { return !e.Mark })
-			slices.SortFunc(runs, func(a, b zones.Entry) int {
-				if a.Before(b) {
-					return -1
-				}
-				return 1
-			})
-		}
-		next := sort.Search(len(runs), func(k int) bool { return set[i-1].Before(runs[k]) })
-		before, what := ttl, "that is used"
-		if next < len(runs) && !e.Before(runs[next]) {
-			ttl, what = e.TTL, fmt.Sprintf("all get %d", e.TTL)
-		}
-		z.in.problemAt(e, Warning, "", "TTL %d where the record in %s has %d: %s", e.TTL, z.in.there(set[i-1].Place), before, what)
+		ttl = min(ttl, e.TTL)
 	}
 	for i := range set {
 		set[i].TTL = ttl

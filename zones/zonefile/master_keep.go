@@ -23,8 +23,6 @@ type master struct {
 	owners []masterOwner
 	index  map[zones.Name]int32 // of owners
 	notes  []string             // where owners are from: "" the file itself, a $GENERATE, an included file
-	block  int                  // run of records of one owner
-	last   zones.Name           // owner of that run
 	arena  []byte               // rdata is kept in pieces of this
 }
 
@@ -39,7 +37,6 @@ type masterOwner struct {
 type masterSet struct {
 	typ, covered uint16
 	ttl          uint32
-	block        int // run of records of this owner that set ttl
 	rdata        [][]byte
 	seen         map[string]bool // canonical rdata; nil while there are few
 }
@@ -72,22 +69,13 @@ func (m *master) owner(_ *masterFile, name []byte, _ token, note int32) int32 {
 
 func (m *master) record(f *masterFile, r *masterRecord, ttl uint32, wire []byte) {
 	owner := &m.owners[f.owner]
-	if m.last != owner.name {
-		m.last = owner.name
-		m.block++
-	}
 	set := owner.set(r.typ, coveredBy(r.typ, wire))
-	switch {
-	case len(set.rdata) == 0:
+	if len(set.rdata) == 0 {
 		set.ttl = ttl
-	case set.ttl == ttl:
-	case set.block == m.block:
-		f.warnAt(r.at, "TTL %d where the records of %s %s before it have %d: that is used", ttl, owner.name, FormatType(r.typ), set.ttl)
-	default:
-		f.warnAt(r.at, "TTL %d where the records of %s %s before it have %d: all get %d", ttl, owner.name, FormatType(r.typ), set.ttl, ttl)
-		set.ttl = ttl
+	} else if set.ttl != ttl { // RFC 2181 §5.2
+		f.warnAt(r.at, "TTL %d where the records of %s %s before it have %d: the least counts", ttl, owner.name, FormatType(r.typ), set.ttl)
+		set.ttl = min(set.ttl, ttl)
 	}
-	set.block = m.block
 	if set.has(wire) {
 		f.warnAt(r.at, "this record of %s is there already", owner.name)
 		return

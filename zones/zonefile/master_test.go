@@ -319,3 +319,26 @@ func BenchmarkScanMaster(b *testing.B) {
 	}
 	b.ReportMetric(float64(b.Elapsed().Seconds())/float64(b.N)/(4*hosts)*1e9, "ns/record")
 }
+
+// An RRset has one TTL, the least of those written (RFC 2181 §5.2), imported or included.
+func TestLeastTTL(t *testing.T) {
+	text := "$TTL 300\n@ SOA ns1 admin 1 2 3 4 5\n@ NS ns1.example.net.\na 100 TXT x\na 50 TXT y\nb TXT z\na 200 TXT z\n"
+	imported, problems := Import("a.zone", []byte(text), testOrigin, nil)
+	files := []File{
+		{Path: "imported.toml", Text: imported},
+		{Path: "including.toml", Text: []byte("zone = \"example.com\"\ninclude = \"a.zone\"\n")},
+	}
+	if len(problems) != 2 || problems.Errors() > 0 {
+		t.Errorf("import: %v", problems)
+	}
+	for _, file := range files {
+		sources, _ := Load([]File{file}, Options{ReadFile: func(string) ([]byte, error) { return []byte(text), nil }})
+		if len(sources) != 1 {
+			t.Fatalf("%s is not loaded", file.Path)
+		}
+		set, ok := sources[0].Records.Find("\x01a"+testOrigin, typeTXT)
+		if !ok || set.TTL != 50 || len(set.Rdata) != 3 {
+			t.Errorf("%s: got %+v", file.Path, set)
+		}
+	}
+}
