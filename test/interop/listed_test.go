@@ -19,9 +19,9 @@ type exception struct {
 var exceptions = []exception{
 	{
 		name: "explain",
-		text: `RFC 6895 §3.2: "The same DNS NAME can have completely different meanings in different CLASSes."
-			RFC 4892 §2 describes the custom of answering TXT of class CH with what a server says of itself. vitalns
-			explains, to clients on loopback alone, what it answers for a name and why.`,
+		text: `RFC 1034 §4.2: "Note that the data attached to nodes will be different for these different parallel
+			classes." RFC 4892 §2 describes the custom of answering TXT of class CH with what a server says of
+			itself: vitalns explains, to clients on loopback, what it answers for a name and why.`,
 		covers: func(d difference) bool {
 			qtype, class := d.asksFor()
 			return class == dns.ClassCHAOS && (qtype == dns.TypeTXT || qtype == dns.TypeANY) &&

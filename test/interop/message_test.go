@@ -18,6 +18,8 @@ const (
 	bitZ  = 1 << 6
 	bitAD = 1 << 5
 	bitCD = 1 << 4
+
+	opcodeBits = 0xf << 11
 )
 
 // A message is a query in its parts, any of which may be wrong.

@@ -2,6 +2,7 @@ package interop
 
 import (
 	"cmp"
+	"encoding/binary"
 	"fmt"
 	"maps"
 	"slices"
@@ -22,6 +23,10 @@ type verdicts struct {
 func (v *verdicts) judge(q question, ours []byte, theirs [][]byte) {
 	v.asked++
 	d := difference{question: q, wire: ours, ours: read(ours)}
+	if why := unsound(q, ours, d.ours); why != "" {
+		v.differ[why] = append(v.differ[why], d.String())
+		return
+	}
 	replies := make([]reply, len(theirs))
 	for i, msg := range theirs {
 		replies[i] = read(msg)
@@ -60,6 +65,26 @@ func (v *verdicts) report(t *testing.T) {
 	if len(hows) > most {
 		t.Errorf("and in %d other ways", len(hows)-most)
 	}
+}
+
+// unsound says what a response may never be, whatever the references do.
+func unsound(q question, msg []byte, r reply) string {
+	const most = 1232
+	switch {
+	case r.silent:
+		return ""
+	case r.broken != "":
+		return "broken: " + r.broken
+	case r.flags&(bitQR|bitRA|bitZ|bitAD) != bitQR:
+		return "flags of no authoritative response"
+	case r.flags&opcodeBits != binary.BigEndian.Uint16(q.wire[2:])&opcodeBits:
+		return "another opcode"
+	case r.question != "" && r.question != q.asked():
+		return "another question"
+	case q.via == udp && r.opt == "" && len(msg) > dns.MinMsgSize, q.via == udp && len(msg) > most:
+		return "too long for UDP"
+	}
+	return ""
 }
 
 // agreed returns the reply on which the references agree. They must in rcode, flags, answer and authority
