@@ -52,8 +52,8 @@ const MaxRate = 100_000
 // The accounts of a Limiter are of a fixed number. What an account owes (how long it takes until it has
 // saved up its second again) is one moment, so an account that owes nothing need not be kept, and a table
 // is full only while more accounts owe than it has room for: with rate r and q queries a second, all of
-// different prefixes, at most q/r do. The defaults (DefaultAccounts, the lowest rate 100) hold 6,000,000
-// queries a second.
+// different prefixes, at most q/r do. DefaultAccounts hold 6,000,000 queries a second at a rate of 100; the
+// first sets are full at about a third of that, since they fill unevenly.
 //
 // An account can stand in one set of eight. When all eight owe, the newcomer takes the place of the one
 // that owes least, if that is not more than half of what it may: that one is forgiven, which is counted
@@ -157,6 +157,7 @@ func (l *Limiter) Bytes() int { return len(l.sets)*2*ways*8 + episodeBytes }
 //
 // A call touches one line of the table as long as the account is not limited. What comes most often, an
 // account that has its place and owes little, is done here and calls nothing; the rest is done by charge.
+// (IPv6 takes twice as long: netip gives its bits away through memory only.)
 func (l *Limiter) Check(now time.Duration, client netip.Addr, class Class) Action {
 	r := l.rules.Load()
 	cost := r.cost[class]
