@@ -79,8 +79,12 @@ func TestGarbage(t *testing.T) {
 // recovers waits until the node has the connections, the goroutines and the memory that it had.
 func recovers(t *testing.T, n *live.Node, memory int, then sheet) {
 	t.Helper()
-	eventually(t, patience, func() string { return stays(metrics(t, n), then) })
-	now, most := metrics(t, n), memory
+	var now sheet
+	eventually(t, patience, func() string {
+		now = metrics(t, n)
+		return stays(now, then)
+	})
+	most := memory
 	// The runtime gives memory back in its own time: a collection comes by itself every two minutes.
 	within := memory / share(10, 2) // a share of the garbage is not worth the wait
 	eventually(t, 4*time.Minute, func() string {

@@ -33,6 +33,7 @@ const (
 	reset                // RST
 	finish               // sends FIN, and reads to the end
 	hold                 // reads until the node closes
+	hoard                // asks on and never reads, until the node closes
 )
 
 // scripts are the ways in which streams are malformed, and two that only look so: they must be answered.
@@ -89,10 +90,19 @@ var scripts = map[string]func(m *mutator) script{
 	},
 }
 
-// stalled is a script that the node has to end: it waits for the rest of a query.
+// stalled and hoarding are scripts that the node has to end: one waits for the rest of a query, one for the
+// client to take its answers.
 func stalled(m *mutator) script {
 	msg := framed(m.query())
 	return script{chunks: [][]byte{msg[:1+m.IntN(len(msg)-1)]}, end: hold}
+}
+
+func hoarding(m *mutator) script {
+	var all []byte
+	for range 500 {
+		all = append(all, framed(m.query())...)
+	}
+	return script{chunks: [][]byte{all}, end: hoard}
 }
 
 func (m *mutator) ending() ending { return []ending{leave, reset, finish}[m.IntN(3)] }
@@ -135,15 +145,18 @@ func pour(t *testing.T, n *live.Node, kinds []string, ways []door, streams int, 
 	}
 }
 
-// stall plays scripts that the node has to end, all at once.
+// stall plays scripts that the node has to end, all at once, and looks whether it says why it did.
 func stall(t *testing.T, n *live.Node, ways []door, m0 mutator) {
 	t.Helper()
-	const stalls = 100
+	const stalls, hoarders = 66, 11 // each hoarder fills megabytes of the system
 	var g errgroup.Group
 	for i := range stalls {
 		g.Go(func() error {
-			m, way := m0.another(5000+i), ways[i%len(ways)]
-			if err := stalled(m).play(t.Context(), way, source(60_000+i), m); err != nil {
+			m, way, script := m0.another(5000+i), ways[i%len(ways)], stalled
+			if i%(stalls/hoarders) == 0 {
+				script = hoarding
+			}
+			if err := script(m).play(t.Context(), way, source(60_000+i), m); err != nil {
 				return fmt.Errorf("stalled, by %+v: %w", way, err)
 			}
 			return nil
@@ -151,6 +164,12 @@ func stall(t *testing.T, n *live.Node, ways []door, m0 mutator) {
 	}
 	if err := g.Wait(); err != nil {
 		t.Fatalf("%v; the node says:\n%s", err, n.Proc.Output())
+	}
+	now := metrics(t, n)
+	for _, reason := range []string{"slow_query", "slow_reader"} {
+		if now.sum("vitalns_dns_tcp_connections_closed_total", fmt.Sprintf("reason=%q", reason)) == 0 {
+			t.Errorf("no connection was closed because of a %s", reason)
+		}
 	}
 }
 
@@ -185,6 +204,8 @@ func (s script) play(ctx context.Context, way door, from net.IP, m *mutator) err
 		return c.raw.SetLinger(0)
 	case finish:
 		c.closeWrite()
+	case hoard:
+		return s.hoard(c)
 	}
 	if !way.dns {
 		_, err := io.Copy(io.Discard, c)
@@ -193,7 +214,16 @@ func (s script) play(ctx context.Context, way door, from net.IP, m *mutator) err
 	return s.readAll(c)
 }
 
-// closes returns an error if reading to the end did not come to one.
+// hoard asks until the node does not take it any more.
+func (s script) hoard(c caller) error {
+	for {
+		if _, err := c.Write(s.chunks[0]); err != nil {
+			return closes(err)
+		}
+	}
+}
+
+// closes returns an error if reading, or writing, to the end did not come to one.
 func closes(err error) error {
 	if ne := net.Error(nil); errors.As(err, &ne) && ne.Timeout() {
 		return fmt.Errorf("the node does not close: %w", err)
