@@ -71,7 +71,8 @@ const (
 )
 
 // An account is a word: a tag that tells the accounts of a set apart, and the moment at which it owes
-// nothing. One that was never used is 0. Time is in ticks of 256 ns and goes round in 4.9 hours; Sweep
+// nothing. The tag is of 28 bits: that two of a set have the same, and so one account, is a chance of one in
+// 30 million for a newcomer to a full set. A word that was never used is 0. Time is in ticks of 256 ns and goes round in 4.9 hours; Sweep
 // clears what is past long before.
 const (
 	tickBits = 8
