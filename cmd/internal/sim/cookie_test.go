@@ -13,7 +13,7 @@ import (
 // for a rotation after the last cookie was made by it, less what it takes to hear of a rotation, or to miss
 // the node whose it was.
 const (
-	rotation = time.Minute
+	rotation = 20 * time.Second
 	lifetime = rotation - 7*time.Second
 )
 
@@ -68,7 +68,7 @@ func (c *cluster) share(jar *[]biscuit, age time.Duration) {
 // sharing does so for d.
 func (c *cluster) sharing(d time.Duration, jar *[]biscuit) {
 	c.t.Helper()
-	for begin := time.Now(); time.Since(begin) < d; time.Sleep(307 * ms) {
+	for begin := time.Now(); time.Since(begin) < d; time.Sleep(211 * ms) {
 		c.share(jar, lifetime)
 	}
 }
@@ -154,7 +154,7 @@ func TestCookiesOverARestartOfAll(t *testing.T) {
 					_ = m.off() // logged
 				}
 			}
-			c.sleep(20 * time.Second)
+			c.sleep(rotation / 4)
 			c.boot()
 			for _, m := range c.nodes {
 				m.ready(6 * time.Second)
@@ -177,7 +177,7 @@ func TestCookiesAcrossAPartition(t *testing.T) {
 		t.Run(fmt.Sprintf("%d of %d", row.left, row.size), func(t *testing.T) {
 			simulate(t, options{size: row.size, zone: watched, rotation: rotation}, func(c *cluster) {
 				var jar []biscuit
-				c.sleep(10 * time.Second)
+				c.within(2*rotation, "a rotation", func() bool { return c.machine(1).generation() == 2 })
 				c.sharing(rotation/2, &jar)
 				var left []string
 				for _, m := range c.nodes[:row.left] {
