@@ -52,7 +52,6 @@ func (z *zone) readIncludes() {
 	}
 	in := &included{made: zones.NewBuilder(z.src.Origin, size)}
 	in.masterScanner = newMasterScanner(in, z.src.Origin, z.opt.ReadFile)
-	in.yield = z.opt.Yield
 	in.begin.last, in.begin.haveLast = z.ttl, true
 	if z.root.Get("ttl") != nil {
 		in.begin.standard, in.begin.haveStandard = z.ttl, true

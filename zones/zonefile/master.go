@@ -19,9 +19,6 @@ const (
 	maxSource         = 4 << 10 // of a longer line nothing is shown
 )
 
-// yieldLines is after how many lines others may go on: about a tenth of a millisecond.
-const yieldLines = 256
-
 // A keeper takes what master files hold.
 type keeper interface {
 	// owner returns a number, 0 or more, for a canonical name of the zone. note says where the name is from,
@@ -47,7 +44,6 @@ type masterScanner struct {
 	severest  Severity // of those
 	includes  int
 	generated int
-	yield     func()    // nil: nobody waits
 	begin     masterTTL // of a file that is named by none before it
 	ttl       masterTTL
 	rec       masterRecord // scratch, as what follows
@@ -216,10 +212,7 @@ func (f *masterFile) scan() {
 	if strings.HasPrefix(f.text, "\ufeff") {
 		f.pos = len("\ufeff")
 	}
-	for lines := 0; f.pos < len(f.text); lines++ {
-		if lines%yieldLines == 0 && f.yield != nil {
-			f.yield()
-		}
+	for f.pos < len(f.text) {
 		blank := f.text[f.pos] == ' ' || f.text[f.pos] == '\t'
 		if !f.line() || len(f.toks) == 0 {
 			continue

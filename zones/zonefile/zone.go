@@ -20,11 +20,9 @@ type Options struct {
 	// ReadFile reads what a file names. Nil: nothing can be read.
 	// The text is kept until Load returns and is not to change.
 	ReadFile func(path string) ([]byte, error)
-	// Yield is called now and then while large files are read; nil: nobody waits.
-	Yield   func()
-	Apart   bool // more zones than these may be served together with them
-	Cluster bool // the node has peers
-	Nodes   int  // the nodes expected
+	Apart    bool // more zones than these may be served together with them
+	Cluster  bool // the node has peers
+	Nodes    int  // the nodes expected
 }
 
 var (

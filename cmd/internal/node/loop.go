@@ -42,6 +42,14 @@ func (n *Node) Run(ctx context.Context) error {
 	g.Go(func() error {
 		select {
 		case <-ctx.Done():
+		case <-n.ready:
+			n.world.Settle() // once answering waits for nothing
+		}
+		return nil
+	})
+	g.Go(func() error {
+		select {
+		case <-ctx.Done():
 			return nil
 		case err := <-n.failed:
 			return err

@@ -23,6 +23,9 @@ import (
 type World struct {
 	// Load reads and checks the configuration as it is now. It is called at each reload and plan.
 	Load func() Loaded
+	// Settle is called when what was loaded is in force, or was looked at, and the rest of it can go. It may
+	// take long. Nil: nothing is to be done.
+	Settle func()
 	// Store keeps state over a restart; nil: nothing is kept.
 	Store Store
 	// Transport carries gossip; nil: real sockets.
@@ -146,6 +149,9 @@ func New(cfg Config, world World, first Loaded) *Node {
 	}
 	if world.Store == nil {
 		world.Store = noStore{}
+	}
+	if world.Settle == nil {
+		world.Settle = func() {}
 	}
 	n := &Node{
 		cfg: cfg, world: world, log: world.Logger, loaded: first, events: newHistory(),

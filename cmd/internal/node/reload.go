@@ -14,6 +14,7 @@ import (
 
 // Plan reads the files and says what a reload would change; nothing changes.
 func (n *Node) Plan(ctx context.Context) (Reload, error) {
+	defer n.world.Settle()
 	l := n.world.Load()
 	m, err := n.moment(ctx)
 	if err != nil {
@@ -31,6 +32,7 @@ func (n *Node) Reload(ctx context.Context) (Reload, error) {
 		return Reload{}, fmt.Errorf("wait for the reload before: %w", ctx.Err())
 	}
 	defer func() { <-n.reloading }()
+	defer n.world.Settle()
 	l := n.world.Load()
 	m, err := n.moment(ctx)
 	if err != nil {

@@ -48,7 +48,8 @@ var ErrInvalid = errors.New("the configuration has errors")
 func Serve(ctx context.Context, opt Options) error {
 	env := new(probe.Env)
 	loader := Loader{Path: opt.File, Zones: opt.Zones, Env: env}
-	first := loader.Load().withCookies()
+	spare()
+	first := lean(loader.Load).withCookies()
 	if len(first.Problems) > 0 {
 		if err := first.Problems.Format(opt.Stderr); err != nil {
 			return err
@@ -87,11 +88,11 @@ func Serve(ctx context.Context, opt Options) error {
 		Meta: gossip.Meta{HTTP: f.HTTP, DNS: f.Listen, Site: f.Site, Version: opt.Version}},
 		World{
 			Load: func() Loaded {
-				l := loader.Load().withCookies()
+				l := lean(loader.Load).withCookies()
 				l.File = opt.apply(l.File)
 				return l
 			},
-			Store: store, Boot: bootTime, OwnHost: ownHost, Logger: log, Seed: seed,
+			Settle: settle, Store: store, Boot: bootTime, OwnHost: ownHost, Logger: log, Seed: seed,
 			Listen: func(a Answers) (Server, error) { return f.server(a, opt.Version, log) },
 		}, first)
 	return serveAll(ctx, n, NewAdmin(n, token, n.Registry()), b, log)
