@@ -33,7 +33,7 @@ const (
 )
 
 // A framed is the input of a stream: messages, each with its length before it (RFC 1035 §4.2.2). It holds
-// at most twice what the client has sent of a message, whatever length is claimed.
+// inputSize, or at most twice what the client has sent of a message, whatever length is claimed.
 type framed struct {
 	buf      []byte
 	from, to int // what is read and not taken
@@ -66,12 +66,14 @@ func (f *framed) next() []byte {
 func (f *framed) fill(r io.Reader) error {
 	held, space := f.buf[f.from:f.to], f.buf
 	switch {
-	case len(held) == 0 && len(f.buf) != inputSize:
-		space = make([]byte, inputSize) // the first, or after a long message
-	case len(held) == len(f.buf):
-		space = make([]byte, min(2*len(held), maxFramed))
+	case len(held) == len(f.buf): // the first, or a message that is longer
+		space = make([]byte, min(max(2*len(held), inputSize), maxFramed))
+	case len(f.buf) > max(inputSize, 2*len(held)): // a long message has been taken
+		space = make([]byte, max(2*len(held), inputSize))
 	}
-	copy(space, held)
+	if f.from > 0 || len(space) != len(f.buf) {
+		copy(space, held)
+	}
 	n, err := r.Read(space[len(held):])
 	f.buf, f.from, f.to = space, 0, len(held)+n
 	if n > 0 {

@@ -47,6 +47,11 @@ func TestStartErrors(t *testing.T) {
 			want: []string{addrs[0].String(), "in use", "hint: another program has this port"}},
 		{name: "HTTP port taken", node: "[dns]\nlisten = [\"" + free + "\"]\n[http]\nlisten = \"" + addrs[0].String() + "\"",
 			want: []string{"admin HTTP on " + addrs[0].String(), "taken"}},
+		{name: "no certificate", node: secured, want: []string{"ns.pem", "no such file", "hint: ", "PEM"}},
+		{name: "a certificate that is none", node: secured, files: map[string]string{"ns.pem": "half", "ns.key": "half"},
+			want: []string{"node.toml:6:13: error: ", "ns.pem with key", "hint: ", "PEM"}},
+		{name: "TLS port taken", node: strings.Replace(secured, "tls = [\"127.0.0.1:0\"]", "tls = [\""+addrs[0].String()+"\"]", 1), files: certificate(t),
+			want: []string{addrs[0].String(), "in use", "hint: another program has this port"}},
 		{name: "gossip port taken", node: ports + "[cluster]\nbind = \"" + addrs[0].String() + "\"",
 			want: []string{addrs[0].String(), "in use"}},
 		{name: "no privilege for port 53", node: "[dns]\nlisten = [\"127.99.99.99:53\"]\n[http]\nlisten = \"" + free + "\"", user: true,
@@ -114,8 +119,27 @@ func TestStartErrors(t *testing.T) {
 
 const (
 	ports    = "[dns]\nlisten = [\"127.0.0.1:0\"]\n[http]\nlisten = \"127.0.0.1:0\"\n"
+	secured  = "[dns]\nlisten = [\"127.0.0.1:0\"]\ntls = [\"127.0.0.1:0\"]\ncert_file = \"ns.pem\"\nkey_file = \"ns.key\"\n[http]\nlisten = \"127.0.0.1:0\"\n"
 	cluster0 = "[cluster]\nbind = \"127.0.0.1:0\"\n"
 )
+
+// certificate is a good pair, by the names that secured has for it.
+func certificate(t *testing.T) map[string]string {
+	t.Helper()
+	chain, key, err := live.WriteCertificate(t.TempDir(), "e2e.test")
+	if err != nil {
+		t.Fatal(err)
+	}
+	files := map[string]string{}
+	for name, path := range map[string]string{"ns.pem": chain, "ns.key": key} {
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		files[name] = string(text)
+	}
+	return files
+}
 
 // wantExit waits for the end of a process that must not go on, and looks at what it said.
 func wantExit(t *testing.T, p *live.Process, code int, want ...string) {

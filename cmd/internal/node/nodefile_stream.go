@@ -3,6 +3,7 @@ package node
 import (
 	"net/netip"
 	"slices"
+	"strings"
 
 	"vitalns/dnsserver"
 	"vitalns/zones/zonefile"
@@ -46,7 +47,7 @@ func (f *File) parseStreams(t *zonefile.Table) {
 			if of.into != nil {
 				ownAddress(item, of.usual)
 			}
-			if was, ok := taken[addr]; ok {
+			if was, ok := taken[addr]; ok && !strings.HasSuffix(addr, ":0") { // a port of the system's choice is another each time
 				item.Error("give each its own port: 53 for `listen`, 853 for `tls`, 443 for `https`", "%q stands in `%s` already", addr, was)
 			}
 			taken[addr] = of.key
