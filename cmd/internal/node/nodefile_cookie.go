@@ -102,6 +102,20 @@ func parseCookieSecrets(text []byte) (secrets []checks.Secret, err error) {
 	return secrets, nil
 }
 
+// diffCookies says that cookies are made and accepted by other secrets.
+func diffCookies(a, b []checks.Secret) []string {
+	if slices.Equal(a, b) {
+		return nil
+	}
+	where := func(secrets []checks.Secret) string {
+		if len(secrets) == 0 {
+			return "the cluster's"
+		}
+		return fmt.Sprintf("%d of a file", len(secrets))
+	}
+	return []string{fmt.Sprintf("~ [dns] cookie secrets: %s -> %s", where(a), where(b))}
+}
+
 // withCookies reads the cookie secrets of a configuration that is to be served. What stands wrong in the
 // file has been reported in its place; here it is an error, too, that there is none.
 func (l Loaded) withCookies() Loaded {

@@ -89,6 +89,21 @@ func TestCookieSecretFile(t *testing.T) {
 	}
 }
 
+// A reload says that the secrets are others, and nothing of what they are.
+func TestDiffCookies(t *testing.T) {
+	one, two := []checks.Secret{{1}}, []checks.Secret{{2}, {1}}
+	for want, pair := range map[string][2][]checks.Secret{
+		"": {two, two},
+		"~ [dns] cookie secrets: the cluster's -> 1 of a file": {nil, one},
+		"~ [dns] cookie secrets: 1 of a file -> 2 of a file":   {one, two},
+		"~ [dns] cookie secrets: 2 of a file -> the cluster's": {two, nil},
+	} {
+		if got := strings.Join(diffCookies(pair[0], pair[1]), "\n"); got != want {
+			t.Errorf("got %q, want %q", got, want)
+		}
+	}
+}
+
 // Who is told why: prefixes, addresses, nobody, and by default nothing is said, which is loopback.
 func TestExplainPrefixes(t *testing.T) {
 	for text, want := range map[string][]netip.Prefix{

@@ -121,6 +121,7 @@ func (m moment) compare(l Loaded) Reload {
 		return r
 	}
 	r.Changes = append(diffSources(m.loaded.Sources, l.Sources), diffRRL(m.loaded.File.RRL, l.File.RRL)...)
+	r.Changes = append(r.Changes, diffCookies(m.loaded.Cookies, l.Cookies)...)
 	r.NeedsRestart = append(r.NeedsRestart, needsRestart(m.loaded.File, l.File)...)
 	r.Answers = diffAnswers(m.table, zones.NewTable(l.Set, m.adopted(l)), m.loaded.Sources, l.Sources)
 	return r
