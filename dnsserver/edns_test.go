@@ -183,7 +183,7 @@ func TestClientSubnet(t *testing.T) {
 		{"ecs.pool.test. A edns ecs=192.0.2.0/24", "1 192.0.2.0/24 scope 6", "203.0.113.1"},
 		// The zone has the rule for a part of this prefix alone: a longer one would get another answer.
 		{"ecs.pool.test. A edns ecs=198.51.0.0/16", "1 198.51.0.0/16 scope 18", "203.0.113.1"},
-		{"ecs.pool.test. A edns ecs=2001:db8::/48", "2 2001:db8::/48 scope 3", "203.0.113.1"},
+		{"ecs.pool.test. A edns ecs=2001:db8::/48", "2 2001:db8::/48 scope 0", "203.0.113.1"},
 		// No client is at a mapped address: it says nothing, too.
 		{"ecs.pool.test. A edns ecs=::ffff:198.51.100.7/128", "2 ::ffff:198.51.100.7/128 scope 0", "203.0.113.1"},
 		// §7.1.2: of length 0 it says nothing of the client: the address that asks counts, as without.

@@ -99,9 +99,9 @@ func (c *compiler) dynamic(zone ZoneID, d *Dynamic) error {
 			return fmt.Errorf("zones: internal error: %s leads to pool %q, which does not exist", d.Owner, r.Pool)
 		}
 		made.names = made.names || c.pools[pool].Names
-		ranges := compileRanges(r.Subnets)
+		ranges, four := compileRanges(r.Subnets)
 		c.rules = append(c.rules, rule{
-			pool: pool, ranges: uint32(len(c.ranges)), count: uint32(len(ranges)), all: len(r.Subnets) == 0,
+			pool: pool, ranges: uint32(len(c.ranges)), count: uint32(len(ranges)), four: uint32(four), all: len(r.Subnets) == 0,
 		})
 		c.ranges = append(c.ranges, ranges...)
 	}

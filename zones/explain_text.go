@@ -89,8 +89,10 @@ func (s *Set) ruleText(d DynamicID, i int) []string {
 func (a addrRange) prefix() netip.Prefix {
 	first := a.first.addr()
 	bits := 0
-	for bits < first.BitLen() && compileRanges([]netip.Prefix{netip.PrefixFrom(first, bits)})[0] != a {
-		bits++
+	for ; bits < first.BitLen(); bits++ {
+		if same, _ := compileRanges([]netip.Prefix{netip.PrefixFrom(first, bits)}); same[0] == a {
+			break
+		}
 	}
 	return netip.PrefixFrom(first, bits)
 }

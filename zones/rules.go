@@ -19,12 +19,14 @@ type dynamic struct {
 	names bool // a rule leads to a pool of names
 }
 
-// A rule is a compiled Rule: its subnets are disjoint ranges in ascending order.
+// A rule is a compiled Rule: its subnets are disjoint ranges, those of IPv4 and then those of IPv6, both in
+// ascending order.
 type rule struct {
 	pool   PoolID
 	ranges uint32 // place of the first
 	count  uint32
-	all    bool // no subnets: everyone
+	four   uint32 // how many of them are of IPv4
+	all    bool   // no subnets: everyone
 }
 
 // An addrRange is a range of addresses, both ends included. IPv4 stands in its mapped form.
@@ -49,17 +51,24 @@ func addrBits(a netip.Addr) u128 {
 	return u128{binary.BigEndian.Uint64(b[:8]), binary.BigEndian.Uint64(b[8:])}
 }
 
-// compileRanges turns prefixes into disjoint ranges, in ascending order, that cover the same addresses.
-func compileRanges(prefixes []netip.Prefix) []addrRange {
-	all := make([]addrRange, 0, len(prefixes))
+// compileRanges turns prefixes into disjoint ranges that cover the same addresses: those of IPv4 and then
+// those of IPv6, which no IPv4 address is in, both in ascending order.
+func compileRanges(prefixes []netip.Prefix) (ranges []addrRange, four int) {
+	var all [2][]addrRange
 	for _, p := range prefixes {
-		first, n := addrBits(p.Masked().Addr()), p.Bits()
+		first, n, family := addrBits(p.Masked().Addr()), p.Bits(), 1
 		if p.Addr().Is4() {
-			n += 96
+			n, family = n+96, 0
 		}
 		mask := hostMask(n)
-		all = append(all, addrRange{first, u128{first.hi | mask.hi, first.lo | mask.lo}})
+		all[family] = append(all[family], addrRange{first, u128{first.hi | mask.hi, first.lo | mask.lo}})
 	}
+	ranges = mergeRanges(all[0])
+	return append(ranges, mergeRanges(all[1])...), len(ranges)
+}
+
+// mergeRanges sorts ranges and makes one of those that overlap.
+func mergeRanges(all []addrRange) []addrRange {
 	slices.SortFunc(all, func(a, b addrRange) int { return a.first.compare(b.first) })
 	out := all[:0]
 	for _, r := range all {
@@ -74,8 +83,17 @@ func compileRanges(prefixes []netip.Prefix) []addrRange {
 	return out
 }
 
-// matchRanges reports whether an address is in one of the ranges, and how many of its leading bits
-// decide that: all addresses that share them lie in the same range, or in the same gap.
+// rangesFor returns the ranges of a rule that an address may be in.
+func (s *Set) rangesFor(r *rule, a netip.Addr) []addrRange {
+	ranges := s.ranges[r.ranges : r.ranges+r.count]
+	if a.Unmap().Is4() {
+		return ranges[:r.four]
+	}
+	return ranges[r.four:]
+}
+
+// matchRanges reports whether an address is in one of the ranges of its family, and how many of its
+// leading bits decide that: all addresses that share them lie in the same range, or in the same gap.
 func matchRanges(ranges []addrRange, a netip.Addr) (in bool, scope int) {
 	x := addrBits(a)
 	lowest, highest := u128{}, u128{^uint64(0), ^uint64(0)}

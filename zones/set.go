@@ -109,7 +109,7 @@ func (s *Set) Match(d DynamicID, client netip.Addr) (i int, scope int) {
 		if !client.IsValid() {
 			continue
 		}
-		in, bits := matchRanges(s.ranges[r.ranges:r.ranges+r.count], client)
+		in, bits := matchRanges(s.rangesFor(r, client), client)
 		scope = max(scope, bits)
 		if in {
 			return i, scope
