@@ -82,17 +82,6 @@ func (z *zone) lintTwice(own *rrset, e *zones.Entry, typ string, o *owner) {
 	z.in.problemAt(*e, Error, "write all of them in one of the two", "%s of %s is in %s too, with other data", typ, o.text(z), own.at.there())
 }
 
-// has returns where rdata stands in a set, nil if nowhere.
-func (s *rrset) has(rdata []byte) *Value {
-	same := string(canonicalRdata(s.Type, rdata))
-	for i, have := range s.Rdata {
-		if string(canonicalRdata(s.Type, have)) == same {
-			return s.items[i]
-		}
-	}
-	return nil
-}
-
 // lintIncludedOwner looks at all that master files have for one owner.
 func (z *zone) lintIncludedOwner(all []zones.Entry, nodes map[zones.Name]bool, cuts map[zones.Name]string) {
 	var cname, ns *zones.Entry

@@ -37,20 +37,30 @@ type rrset struct {
 	zones.RRset
 	at     *Value
 	items  []*Value
-	hosts  []hostPool // of MX and SRV: pools that list names
-	fromNS bool       // addresses written in `ns`
+	seen   map[string]int // place of each rdata, by its canonical form
+	hosts  []hostPool     // of MX and SRV: pools that list names
+	fromNS bool           // addresses written in `ns`
 }
 
 // add adds rdata that is not there yet.
 func (s *rrset) add(at *Value, rdata []byte) {
-	same := string(canonicalRdata(s.Type, rdata))
-	for i, have := range s.Rdata {
-		if string(canonicalRdata(s.Type, have)) == same {
-			at.Warn("", "is in line %d already", s.items[i].line())
-			return
-		}
+	if first := s.has(rdata); first != nil {
+		at.Warn("", "is in line %d already", first.line())
+		return
 	}
+	s.seen[string(canonicalRdata(s.Type, rdata))] = len(s.Rdata)
 	s.Rdata, s.items = append(s.Rdata, rdata), append(s.items, at)
+}
+
+// has returns where rdata stands in a set, nil if nowhere.
+func (s *rrset) has(rdata []byte) *Value {
+	if s.seen == nil {
+		s.seen = map[string]int{}
+	}
+	if i, ok := s.seen[string(canonicalRdata(s.Type, rdata))]; ok && i < len(s.items) {
+		return s.items[i]
+	}
+	return nil
 }
 
 func (o *owner) set(typ uint16) *rrset {
