@@ -2,6 +2,7 @@ package dnsserver
 
 import (
 	"runtime/debug"
+	"slices"
 	"sync"
 	"time"
 
@@ -28,7 +29,7 @@ const streamSpace = 4096
 // one. What it counts is its own too, so that no two cores write the same memory for a query.
 type worker struct {
 	*Server
-	fast  Fast // nil: all is Respond's
+	fast  Fast // nil: all is Respond's; as what follows it is for whoever has begun a batch
 	draws uint64
 	query edge.Query
 	in    edge.Request
@@ -72,6 +73,23 @@ func (s *Server) giveBack(w *worker) {
 	s.workersMu.Lock()
 	s.free = append(s.free, w)
 	s.workersMu.Unlock()
+}
+
+// Forget drops what is kept of tables that were answered from before: a worker that is not asked anything
+// would keep the zones of then for good.
+func (s *Server) Forget() {
+	s.workersMu.Lock()
+	workers := slices.Clone(s.workers)
+	s.workersMu.Unlock()
+	for _, w := range workers {
+		w.mu.Lock()
+		if w.fast != nil {
+			w.fast = s.cfg.Fast()
+		}
+		w.plain = edge.Trace{}
+		w.mu.Unlock()
+	}
+	s.places.current.Store(nil)
 }
 
 // begin begins a batch of at most maxBatch queries.

@@ -123,6 +123,7 @@ func (s *stubServer) isServing() bool {
 	return s.serving
 }
 
+func (s *stubServer) Forget()                 {}
 func (s *stubServer) Addrs() []netip.AddrPort { return nil }
 func (s *stubServer) Stats() dnsserver.Stats  { return dnsserver.Stats{} }
 func (s *stubServer) Close() error            { return nil }

@@ -112,6 +112,7 @@ func (s *scene) load(node, zone string) Loaded {
 type asked struct{ counts dnsserver.Stats }
 
 func (a asked) Serve(ctx context.Context) error { <-ctx.Done(); return nil }
+func (a asked) Forget()                         {}
 func (a asked) Addrs() []netip.AddrPort         { return nil }
 func (a asked) Stats() dnsserver.Stats          { return a.counts }
 func (a asked) Reload()                         {}

@@ -48,6 +48,7 @@ type Server interface {
 	AddrsOf(dnsserver.Transport) []netip.AddrPort // of any
 	Reload()                                      // takes up files of its own that have changed
 	Stats() dnsserver.Stats
+	Forget()      // what it keeps of tables before the one of now
 	Close() error // of one that does not serve
 }
 

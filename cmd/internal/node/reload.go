@@ -14,7 +14,7 @@ import (
 
 // Plan reads the files and says what a reload would change; nothing changes.
 func (n *Node) Plan(ctx context.Context) (Reload, error) {
-	defer n.world.Settle()
+	defer n.settleMemory()
 	l := n.world.Load()
 	m, err := n.moment(ctx)
 	if err != nil {
@@ -32,7 +32,7 @@ func (n *Node) Reload(ctx context.Context) (Reload, error) {
 		return Reload{}, fmt.Errorf("wait for the reload before: %w", ctx.Err())
 	}
 	defer func() { <-n.reloading }()
-	defer n.world.Settle()
+	defer n.settleMemory()
 	l := n.world.Load()
 	m, err := n.moment(ctx)
 	if err != nil {
@@ -69,6 +69,14 @@ func (n *Node) Reload(ctx context.Context) (Reload, error) {
 	// The serials are the cluster's and settle at the end of the turn that applied the files.
 	err = n.call(ctx, func(time.Time) { r.Serials = serialChanges(serials, n.serials()) })
 	return r, err
+}
+
+// settleMemory lets go of what is served no more.
+func (n *Node) settleMemory() {
+	if s := n.server.Load(); s != nil {
+		(*s).Forget()
+	}
+	n.world.Settle()
 }
 
 // serials are the serials of the zones that are served.
