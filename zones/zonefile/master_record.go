@@ -106,7 +106,11 @@ func (f *masterFile) readHead(toks []token, at token) (r masterRecord, ok bool) 
 	}
 	r.at = toks[0]
 	if r.typ, ok = parseAnyType(r.at.text); !ok || r.at.quoted {
-		f.problem(Error, r.at.off, r.at.len(), "unknown type "+cut(r.at.text), "a type without a name is written TYPEnnn, its data \\# LENGTH HEX")
+		hint := "a type without a name is written TYPEnnn, its data \\# LENGTH HEX"
+		if t := strings.ToUpper(r.at.text); t == aliasKey || t == "ANAME" {
+			hint = "no master file has it: take it out, and write ALIAS in the zone file"
+		}
+		f.problem(Error, r.at.off, r.at.len(), "unknown type "+cut(r.at.text), hint)
 		return r, false
 	}
 	end := r.at.off + r.at.len()
