@@ -91,6 +91,9 @@ func dynamicTable(t testing.TB) *zones.Table {
 		{Name: "dead", TTL: zones.TTL{Min: 10, Max: 10}, WhenAllDown: zones.NoData, Members: []zones.Member{{Name: "a", Addrs: addr("203.0.113.9", true)}}},
 		{Name: "fail", TTL: zones.TTL{Min: 10, Max: 10}, WhenAllDown: zones.ServFail, Members: []zones.Member{{Name: "a", CNAME: name("host"), Need: need(true)}}},
 		mail("mail", "host.lead.test.", "mx2.example.", false),
+		{Name: "near", Policy: policy.HashKind, TTL: zones.TTL{Min: 20, Max: 20}, Members: []zones.Member{
+			{Name: "a", CNAME: zonetest.Name(t, "near1.example.")}, {Name: "b", CNAME: zonetest.Name(t, "near2.example.")},
+		}},
 		mail("late", "mx3.example.", "mx4.example.", true),
 	}
 	to := func(owner, target string) zones.Dynamic {
@@ -106,6 +109,8 @@ func dynamicTable(t testing.TB) *zones.Table {
 			{Type: dns.TypeMX, TTL: 300, Fixed: [][]byte{[]byte("\x00\x32\x04last\x07example\x00")}, Pools: []zones.HostPool{{Pool: "mail", Priority: 10}, {Pool: "late", Priority: 20}}},
 		}},
 		{Owner: name("_sip._tcp"), Hosts: []zones.Hosts{{Type: dns.TypeSRV, Pools: []zones.HostPool{{Pool: "mail", Priority: 1, Port: 5060}}}}},
+		{Owner: name("near"), ECS: true, Hosts: []zones.Hosts{{Type: dns.TypeSRV, Pools: []zones.HostPool{{Pool: "near", Port: 1}}}}},
+		{Owner: name("far"), Hosts: []zones.Hosts{{Type: dns.TypeSRV, Pools: []zones.HostPool{{Pool: "near", Port: 1}}}}},
 		{Owner: name("failing"), Hosts: []zones.Hosts{{Type: dns.TypeMX, Pools: []zones.HostPool{{Pool: "fail", Priority: 1}}}}},
 		{Owner: name("half"), Hosts: []zones.Hosts{{Type: dns.TypeMX, Pools: []zones.HostPool{{Pool: "fail", Priority: 1}, {Pool: "mail", Priority: 2}}}}},
 	}
