@@ -52,6 +52,7 @@ func (v version) register(now time.Time) Register {
 // shared is the set of registers with many writers.
 type shared struct {
 	cells    map[cellKey]*cell
+	order    []cellKey // the keys of cells, sorted; nil: to be made
 	digest   Digest
 	unknown  int
 	deadline time.Time // no version expires before; zero: none does
@@ -187,7 +188,7 @@ func (s *shared) admit(key cellKey, unknown bool, age time.Duration, now time.Ti
 	if unknown {
 		s.unknown++
 	}
-	s.cells[key] = c
+	s.cells[key], s.order = c, nil
 	return c
 }
 
@@ -269,6 +270,7 @@ func (s *shared) forget(now time.Time) {
 		if !c.unheld.IsZero() && now.Sub(c.unheld) >= unheldAge {
 			s.digest -= s.digestCell(c)
 			delete(s.cells, key)
+			s.order = nil
 			s.changed[key] = struct{}{}
 		}
 	}
@@ -278,7 +280,13 @@ func compareCells(a, b cellKey) int {
 	return cmp.Or(cmp.Compare(a.kind, b.kind), cmp.Compare(a.key, b.key), cmp.Compare(a.writer, b.writer))
 }
 
-func (s *shared) sorted() []cellKey { return slices.SortedFunc(maps.Keys(s.cells), compareCells) }
+// sorted returns the keys of all cells in a fixed order: read only.
+func (s *shared) sorted() []cellKey {
+	if s.order == nil {
+		s.order = slices.SortedFunc(maps.Keys(s.cells), compareCells)
+	}
+	return s.order
+}
 
 // registers returns everything in the set, in a fixed order.
 func (s *shared) registers(now time.Time) []Register {

@@ -123,6 +123,7 @@ type Node struct {
 
 	// The rest is owned by the loop.
 	loaded      Loaded
+	served      map[string][]string // of it: the targets of each address, as they are saved; read only
 	started     time.Time
 	loadedAt    time.Time
 	reloadError string // of the last reload; "" if it was good

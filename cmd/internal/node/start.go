@@ -59,7 +59,9 @@ func (n *Node) start(now time.Time) error {
 // adopt puts what is loaded in place of what was served before, and makes its table. It returns the
 // targets whose verdict changed by that.
 func (n *Node) adopt(before map[string][]checks.Target, now time.Time) []checks.Target {
-	inherit(n.ledger, before, servedTargets(n.loaded.Sources))
+	served := servedTargets(n.loaded.Sources)
+	inherit(n.ledger, before, served)
+	n.served = savedServed(served)
 	watches := n.loaded.Watches()
 	own := func(checks.Target) bool { return false }
 	if n.world.OwnHost != nil {
@@ -96,7 +98,7 @@ func (n *Node) historyOf(t checks.Target) (checks.State, bool) { return n.snapsh
 
 // saved is what is to be on disk now.
 func (n *Node) saved(now time.Time) Saved {
-	return Saved{Time: now.Round(0), Incarnation: n.incarnation, Registers: n.ledger.Saved(now), Served: savedServed(servedTargets(n.loaded.Sources))}
+	return Saved{Time: now.Round(0), Incarnation: n.incarnation, Registers: n.ledger.Saved(now), Served: n.served}
 }
 
 // duplicate says that another node has this one's name, with both addresses.
