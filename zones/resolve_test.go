@@ -14,10 +14,26 @@ import (
 	"vitalns/zones/policy"
 )
 
-// manyPools is a set of n failover pools of two targets, and what is known of them: all is up and quiet.
-func manyPools(t testing.TB, n int) (*zones.Set, *checks.Snapshot) {
+// manyPools is a set of n failover pools of two targets, and what is known of them: all is up and quiet. So
+// many static names stand beside them.
+func manyPools(t testing.TB, n, names int) (*zones.Set, *checks.Snapshot) {
 	t.Helper()
 	src := &zones.Source{Origin: origin}
+	b := zones.NewBuilder(origin, zones.Size{Names: names, Records: names})
+	for i := range names {
+		label := fmt.Sprintf("h%07d", i)
+		owner, err := b.Owner([]byte(string(rune(len(label))) + label + string(origin)))
+		if err == nil {
+			err = b.Add(zones.Entry{Owner: owner, Type: 1, TTL: 60}, []byte{10, 0, 0, 1})
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	var err error
+	if src.Records, err = b.Build(); err != nil {
+		t.Fatal(err)
+	}
 	verdicts := map[checks.Target]checks.Verdict{}
 	choices := map[string]checks.Choice{}
 	for i := range n {
@@ -43,11 +59,13 @@ func manyPools(t testing.TB, n int) (*zones.Set, *checks.Snapshot) {
 	}
 }
 
-// One changed pool costs the same, but for the copy of the slice, among ten pools and ten thousand.
+// One changed pool costs the same, but for the copy of the slice, among ten pools and ten thousand, and
+// beside a thousand names and a million.
 func BenchmarkResolve(b *testing.B) {
-	for _, n := range []int{10, 1000, 10000} {
-		b.Run(fmt.Sprintf("pools=%d", n), func(b *testing.B) {
-			set, in := manyPools(b, n)
+	for _, size := range [][2]int{{10, 0}, {1000, 0}, {10000, 0}, {10000, 1000}, {10000, 1_000_000}} {
+		n, names := size[0], size[1]
+		b.Run(fmt.Sprintf("pools=%d/names=%d", n, names), func(b *testing.B) {
+			set, in := manyPools(b, n, names)
 			table := zones.NewTable(set, in)
 			changed := []zones.PoolID{zones.PoolID(n / 2)}
 			b.ReportAllocs()
@@ -61,7 +79,7 @@ func BenchmarkResolve(b *testing.B) {
 // Resolving some pools makes their answers: the others are shared, and one costs the same allocations
 // whatever their number.
 func TestResolveSharesTheRest(t *testing.T) {
-	set, in := manyPools(t, 300)
+	set, in := manyPools(t, 300, 10_000)
 	last := zones.NewTable(set, in)
 	changed := []zones.PoolID{7, 130, 131, 299}
 	next := zones.Resolve(last, in, changed)
@@ -71,7 +89,7 @@ func TestResolveSharesTheRest(t *testing.T) {
 			t.Errorf("pool %d: shared %v, id %d", id, shared, got.ID)
 		}
 	}
-	few, fewIn := manyPools(t, 10)
+	few, fewIn := manyPools(t, 10, 0)
 	small := zones.NewTable(few, fewIn)
 	allocs := func(table *zones.Table, in *checks.Snapshot) float64 {
 		return testing.AllocsPerRun(20, func() { zones.Resolve(table, in, []zones.PoolID{7}) })
