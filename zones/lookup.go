@@ -51,13 +51,14 @@ func (s *Set) Lookup(qname Name, qtype uint16) Outcome {
 		}
 	}
 	if exact {
-		return s.answer(id, qtype)
+		return s.answer(p, n, qtype)
 	}
 	if n.flags&hasWildcard != 0 {
 		var buf [maxName + 2]byte
 		wildcard := append(append(buf[:0], 1, '*'), p.in.name(n)...)
 		if w, ok := s.find(p.zone, text(wildcard)); ok {
-			out := s.answer(w, qtype)
+			p, n := s.node(w)
+			out := s.answer(p, n, qtype)
 			out.Wildcard = true
 			return out
 		}
@@ -134,15 +135,14 @@ func (s *Set) leave(id nodeID) Outcome {
 }
 
 // answer answers from a node that is authoritative here.
-func (s *Set) answer(id nodeID, qtype uint16) Outcome {
-	p, n := s.node(id)
+func (s *Set) answer(p *nodePage, n *node, qtype uint16) Outcome {
 	out := Outcome{Zone: p.zone, Owner: p.in.name(n), RRset: p.set(n, qtype)}
 	if qtype == dns.TypeANY {
 		out.RRset = p.first(n) // RFC 8482 §4.1: one RRset stands for all
 	}
 	d, pooled := s.dynamicAt(p, n)
 	switch {
-	case qtype == dns.TypeSOA && id == s.zones[p.zone].apex:
+	case qtype == dns.TypeSOA && n == &p.in.nodes[0]:
 		out.Kind = ApexSOA
 	case pooled && s.claims(d, qtype, &out):
 	case out.RRset != 0:

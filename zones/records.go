@@ -109,9 +109,9 @@ func (r *Records) name(n *node) Name { return Name(r.names[n.name : n.name+uint3
 
 // set returns the place of the RRset of a type at a node, plus 1; 0 if it has none.
 func (r *Records) set(n *node, qtype uint16) uint32 {
-	for i := n.sets; i < n.sets+uint32(n.count); i++ {
-		if r.sets[i].typ == qtype && qtype != 0 {
-			return i + 1
+	for i := range r.sets[n.sets : n.sets+uint32(n.count)] {
+		if at := n.sets + uint32(i); r.sets[at].typ == qtype && qtype != 0 {
+			return at + 1
 		}
 	}
 	return 0
