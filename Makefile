@@ -81,7 +81,7 @@ garbage:
 
 test-deps:
 	DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -y --no-install-recommends \
-	  bind9 bind9-dnsutils bind9-utils knot knot-dnsutils nsd gdnsd pdns-server pdns-backend-bind prometheus systemd iproute2 util-linux \
+	  bind9 bind9-dnsutils bind9-utils curl knot knot-dnsutils nsd gdnsd pdns-server pdns-backend-bind prometheus systemd iproute2 util-linux \
 	  zonemaster-cli dnsviz
 
 clean:

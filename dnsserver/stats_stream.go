@@ -1,6 +1,7 @@
 package dnsserver
 
-// streamStats adds what is counted of connections: those of the transports that are listened on.
+// streamStats adds what is counted of connections: of the transports that are listened on, zeros too, so that
+// the first of a kind shows as an increase.
 func (s *Server) streamStats(out *Stats) {
 	var listened [transports]bool
 	for _, l := range s.listeners {
@@ -13,9 +14,7 @@ func (s *Server) streamStats(out *Stats) {
 		now, _ := s.crowd.by()
 		out.Streams = append(out.Streams, StreamCount{via.String(), now[via]})
 		for why := range endings {
-			if n := s.stats.ended[via][why].Load(); n > 0 {
-				out.Ended = append(out.Ended, EndCount{via.String(), why.String(), n})
-			}
+			out.Ended = append(out.Ended, EndCount{via.String(), why.String(), s.stats.ended[via][why].Load()})
 		}
 	}
 	if c := s.cfg.Certificate; c != nil {

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"math/big"
 	"net"
@@ -119,6 +120,7 @@ func newWorld(t *testing.T) *world {
 	for _, n := range w.nodes {
 		write(t, filepath.Join(n.Dir, "s.zone.toml"), serialZone(7))
 		if n != waits[0] {
+			secure(t, n)
 			limitLoopback(t, n.File)
 			write(t, filepath.Join(n.Dir, "m.zone.toml"), w.zone("/healthz"))
 		}
@@ -228,6 +230,24 @@ func limitLoopback(t *testing.T, file string) {
 	write(t, file, string(readText(t, file))+"[dns.rrl]\nexempt = []\n")
 }
 
+// secure has a node answer over TLS, with a certificate of a week.
+func secure(t *testing.T, n *live.Node) {
+	t.Helper()
+	addr, err := live.Address("")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cert := weekCertificate(t)
+	key, err := x509.MarshalPKCS8PrivateKey(cert.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, filepath.Join(n.Dir, "ns.pem"), string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: cert.Certificate[0]})))
+	write(t, filepath.Join(n.Dir, "ns.key"), string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: key})))
+	with := fmt.Sprintf("[dns]\ntls = %q\ncert_file = \"ns.pem\"\nkey_file = \"ns.key\"\n", addr)
+	write(t, n.File, strings.Replace(string(readText(t, n.File)), "[dns]\n", with, 1))
+}
+
 // flood asks one node for far more errors than a prefix gets, until ctx is done. It reads no answer.
 func (w *world) flood(ctx context.Context) {
 	from := &net.UDPAddr{IP: net.IPv4(127, 255, 1, 1)}
@@ -309,6 +329,7 @@ func (w *world) misfortune(ctx context.Context) error {
 			return fmt.Errorf("vitalns %s: %w, exit code %d: %s", strings.Join(args, " "), err, said.Code, said.Err)
 		}
 	}
+	write(w.t, filepath.Join(ns2.Dir, "ns.key"), "half a key")
 	write(w.t, filepath.Join(ns2.Dir, "m.zone.toml"), "zone = 5\n")
 	write(w.t, filepath.Join(ns3.Dir, "m.zone.toml"), w.zone("/bad"))
 	write(w.t, filepath.Join(ns3.Dir, "s.zone.toml"), serialZone(8))
