@@ -27,7 +27,7 @@ func FuzzFreshness(f *testing.F) {
 		}
 	}
 	f.Fuzz(func(t *testing.T, wire []byte) {
-		got := freshness(wire)
+		_ = freshness(wire)
 		var m dns.Msg
 		if m.Unpack(wire) != nil {
 			return
@@ -36,7 +36,7 @@ func FuzzFreshness(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if got = freshness(again); got != oracleFreshness(&m) {
+		if got := freshness(again); got != oracleFreshness(&m) {
 			t.Fatalf("got %d, want %d of\n%s", got, oracleFreshness(&m), &m)
 		}
 	})

@@ -2,6 +2,7 @@ package dnsserver_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/tls"
 	"encoding/binary"
 	"fmt"
@@ -234,8 +235,8 @@ func TestProxiedClientLimit(t *testing.T) {
 // DoH behind a proxy: the header comes before TLS.
 func TestProxiedDoH(t *testing.T) {
 	s, secret, _ := proxied(t, "127.0.0.1/32")
-	tr := &http.Transport{TLSClientConfig: secret, ForceAttemptHTTP2: true, Dial: func(network, addr string) (net.Conn, error) {
-		c, err := net.Dial(network, addr)
+	tr := &http.Transport{TLSClientConfig: secret, ForceAttemptHTTP2: true, DialContext: func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := new(net.Dialer).DialContext(ctx, network, addr)
 		return &headed{c, proxyHeader("2001:db8::7"), true}, err
 	}}
 	defer tr.CloseIdleConnections()

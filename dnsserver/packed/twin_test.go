@@ -25,7 +25,6 @@ import (
 type world struct {
 	*rand.Rand
 	testing.TB
-	zones []*zones.Source
 	table *zones.Table
 	names []string
 }
