@@ -21,8 +21,7 @@ func (r *responder) limit() int {
 // RRsets at a time (RFC 2181 §9); then the extended errors; and when what is left does not fit,
 // everything, with TC set, so that the client comes back over TCP.
 func (r *responder) fit() {
-	limit := r.limit()
-	if r.msg.Len() <= limit {
+	if r.fits() {
 		return
 	}
 	var opt []dns.RR
@@ -33,7 +32,7 @@ func (r *responder) fit() {
 	extra := r.msg.Extra
 	for {
 		r.msg.Extra = slices.Concat(extra, opt)
-		if r.msg.Len() <= limit {
+		if r.fits() {
 			return
 		}
 		if len(extra) <= r.required {
@@ -47,12 +46,24 @@ func (r *responder) fit() {
 	if r.Msg.EDNS {
 		o := opt[0].(*dns.OPT)
 		o.Option = slices.DeleteFunc(o.Option, func(o dns.EDNS0) bool { return o.Option() == dns.EDNS0EDE })
-		if r.msg.Len() <= limit {
+		if r.fits() {
 			return
 		}
 	}
 	r.msg.Truncated = true
 	r.msg.Answer, r.msg.Ns, r.msg.Extra = nil, nil, opt
+}
+
+// fits reports whether the client has room for the response. It is written only where Msg.Len says no, which
+// takes what texts have escaped for longer than it is.
+func (r *responder) fits() bool { return r.msg.Len() <= r.limit() || r.size() <= r.limit() }
+
+// size is how many bytes the response has.
+func (r *responder) size() int {
+	if wire, err := r.msg.Pack(); err == nil {
+		return len(wire)
+	}
+	return r.msg.Len()
 }
 
 // padBlock is the size that padded responses are a multiple of (RFC 8467 §4.1).
@@ -65,7 +76,7 @@ func (r *responder) pad() {
 	if !r.Msg.Padding || !r.Via.encrypted() {
 		return
 	}
-	size := r.msg.Len() + fixed
+	size := r.size() + fixed
 	padded := min((size+padBlock-1)/padBlock*padBlock, r.limit())
 	if o := r.msg.IsEdns0(); o != nil && padded >= size {
 		o.Option = append(o.Option, &dns.EDNS0_PADDING{Padding: make([]byte, padded-size)})

@@ -93,54 +93,71 @@ func question(t testing.TB, qname string, qtype uint16) []byte {
 	return wireOf(t, m)
 }
 
+// asking returns a function that has a worker answer the i-th query of a kind, with everything switched on.
+func asking(t testing.TB, table *zones.Table, fast func() Fast, q zonetest.Question, cookie []byte) func(i int) {
+	s := bareServer(table, fast)
+	s.cfg.Limiter = edge.NewLimiter(edge.Table{Accounts: edge.DefaultAccounts, IPv4: 24, IPv6: 56}, rates(edge.MaxRate, 2))
+	w, wires, out := s.newWorker(), q.Wires(t, cookie), make([]byte, DefaultUDPSize)
+	return func(i int) {
+		if i%32 == 0 {
+			w.begin(time.Now())
+		}
+		p := packet{wire: wires[i%len(wires)], client: netip.AddrFrom4([4]byte{192, 0, byte(i), 1})} // none above the rate
+		if w.answer(&p, out) == nil {
+			t.Fatalf("%s: no answer", q.Kind)
+		}
+		if i%32 == 31 {
+			w.end(time.Now())
+		}
+	}
+}
+
+// dresses are what a query has besides its question.
+var dresses = []struct {
+	name   string
+	cookie []byte
+}{{"plain", nil}, {"cookie", []byte{1, 2, 3, 4, 5, 6, 7, 8}}}
+
 // A query on the fast path takes no allocation, counters, cookies and limits included. The plain path is a
 // reference, not a race car; it is still not to grow without notice.
 func TestAnswerAllocs(t *testing.T) {
-	table, client, out := hardTable(t), netip.MustParseAddr("127.0.0.1"), make([]byte, DefaultUDPSize)
-	for _, tt := range []struct {
-		name   string
-		fast   func() Fast
-		budget float64
-	}{{"fast", newFast, 0}, {"plain", nil, 30}} {
-		s := bareServer(table, tt.fast)
-		s.cfg.Limiter = edge.NewLimiter(edge.Table{Accounts: edge.MinAccounts, IPv4: 24, IPv6: 56}, rates(1000, 2))
-		w := s.newWorker()
-		p := packet{wire: question(t, "mail.hard.test.", dns.TypeA), client: client}
-		n := testing.AllocsPerRun(200, func() {
-			w.begin(time.Now())
-			if w.answer(&p, out) == nil {
-				t.Fatal("no answer")
+	table := zonetest.Mixture(t)
+	for _, q := range zonetest.Questions {
+		for _, dress := range dresses {
+			for _, path := range []struct {
+				name   string
+				fast   func() Fast
+				budget float64
+			}{{"fast", newFast, 0}, {"plain", nil, 50}} {
+				ask, i := asking(t, table, path.fast, q, dress.cookie), 0
+				for ; i < zonetest.MixtureNames; i++ { // what is counted gets its place
+					ask(i)
+				}
+				if n := testing.AllocsPerRun(100, func() { ask(i); i++ }); n > path.budget {
+					t.Errorf("%s %s %s: %v allocations, the budget is %v", path.name, q.Kind, dress.name, n, path.budget)
+				}
 			}
-			w.end(time.Now())
-		})
-		if n > tt.budget {
-			t.Errorf("%s: an answer takes %v allocations, the budget is %v", tt.name, n, tt.budget)
 		}
 	}
 }
 
 // What a query costs besides its socket, with everything switched on.
 func BenchmarkWorker(b *testing.B) {
-	table, client, out := hardTable(b), netip.MustParseAddr("192.0.2.1"), make([]byte, DefaultUDPSize)
+	table := zonetest.Mixture(b)
 	for _, path := range []struct {
 		name string
 		fast func() Fast
 	}{{"fast", newFast}, {"plain", nil}} {
-		for _, qname := range []string{"mail.hard.test.", "alias3.hard.test.", "nx.hard.test.", "www.sub.hard.test."} {
-			s := bareServer(table, path.fast)
-			s.cfg.Limiter = edge.NewLimiter(edge.Table{Accounts: edge.DefaultAccounts, IPv4: 24, IPv6: 56}, rates(edge.MaxRate, 2))
-			w, p := s.newWorker(), packet{wire: question(b, qname, dns.TypeA), client: client}
-			b.Run(path.name+"/"+qname, func(b *testing.B) {
-				b.ReportAllocs()
-				for b.Loop() {
-					w.begin(time.Now())
-					for range 32 {
-						w.answer(&p, out)
+		for _, q := range zonetest.Questions {
+			for _, dress := range dresses {
+				b.Run(path.name+"/"+q.Kind+"/"+dress.name, func(b *testing.B) {
+					ask := asking(b, table, path.fast, q, dress.cookie)
+					b.ReportAllocs()
+					for i := 0; b.Loop(); i++ {
+						ask(i)
 					}
-					w.end(time.Now())
-				}
-				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/32, "ns/query")
-			})
+				})
+			}
 		}
 	}
 }

@@ -81,11 +81,8 @@ func (a *Answerer) referralGlue() {
 	count, rdata := a.set.Packed(a.cut.RRset)
 	for range count {
 		n := int(binary.BigEndian.Uint16(rdata))
-		if target, ok := nameIn(rdata[2:2+n], 0); ok {
-			a.leadTo(a.canonical(target), 0, a.cut.Zone)
-		} else {
-			a.w.lost = true
-		}
+		target, _ := nameIn(rdata[2:2+n], 0) // it has been written already
+		a.leadTo(a.canonical(target), 0, a.cut.Zone)
 		rdata = rdata[2+n:]
 	}
 	a.required = true

@@ -85,7 +85,7 @@ func (d *drawn) result() zones.Result {
 func (a *Answerer) draw(id zones.DynamicID, pool zones.PoolID, qtype uint16) drawn {
 	d := drawn{FamilyAnswer: a.table.Answer(pool, qtype)}
 	key := uint64(0)
-	if a.set.Pools()[pool].Pool.Policy == policy.HashKind {
+	if d.Choice.Mode == policy.Hash || a.set.Pools()[pool].Pool.Policy == policy.HashKind {
 		client := a.client(id)
 		key = policy.ClientKey(client)
 		if a.useSubnet(id) {
@@ -95,8 +95,6 @@ func (a *Answerer) draw(id zones.DynamicID, pool zones.PoolID, qtype uint16) dra
 			}
 			a.scope = max(a.scope, min(client.Bits(), most))
 		}
-	} else if d.Choice.Mode == policy.Hash {
-		key = policy.ClientKey(a.client(id))
 	}
 	if d.Result != zones.DrawnServe {
 		return d
