@@ -6,7 +6,6 @@ import (
 	"errors"
 	"log/slog"
 	"net/netip"
-	"runtime"
 	"sync"
 	"syscall"
 	"time"
@@ -97,6 +96,7 @@ func New(cfg Config) (*Server, error) {
 	if s.listeners, err = listen(cfg); err != nil {
 		return nil, err
 	}
+	s.sizeBuffers()
 	if cfg.Certificate != nil {
 		s.dot, s.doh = cfg.Certificate.config(alpnDoT), cfg.Certificate.config(alpnDoH...)
 	}
@@ -138,9 +138,9 @@ func (s *Server) Serve(ctx context.Context) error {
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	for _, l := range s.listeners {
-		if l.udp != nil {
-			for range max(2, runtime.GOMAXPROCS(0)) {
-				wg.Go(func() { s.serveUDP(l, stop) })
+		for _, conn := range l.udp {
+			for range readersPerSocket() {
+				wg.Go(func() { s.serveUDP(l, conn, stop) })
 			}
 		}
 		wg.Go(func() { s.serveStreams(l, stop) })
@@ -160,8 +160,8 @@ func (s *Server) Serve(ctx context.Context) error {
 	close(stop)
 	past := time.Unix(1, 0)
 	for _, l := range s.listeners {
-		if l.udp != nil {
-			_ = l.udp.SetReadDeadline(past) // what is being answered is still written
+		for _, conn := range l.udp {
+			_ = conn.SetReadDeadline(past) // what is being answered is still written
 		}
 		_ = l.tcp.SetDeadline(past)
 	}

@@ -127,12 +127,22 @@ func (s *Server) total() *counters {
 	return sum
 }
 
+// overflowed returns how many packets found no room in the buffers of the sockets.
+func (s *Server) overflowed() (sum uint64) {
+	for _, l := range s.listeners {
+		for _, conn := range l.udp {
+			sum += overflowed(conn)
+		}
+	}
+	return sum
+}
+
 // Stats returns what has been counted. Counters that are zero are left out.
 func (s *Server) Stats() Stats {
 	c := s.total()
 	out := Stats{Panics: s.stats.panics.Load(), Dropped: []DropCount{
 		{"malformed", c.short}, {"not_query", c.response}, {"proxy", s.stats.proxy.Load()}, {"unsent", s.stats.unsent.Load()},
-		{"rate_limit", c.withheld},
+		{"rate_limit", c.withheld}, {"overflow", s.overflowed()},
 	}}
 	if s.cfg.Limiter != nil {
 		out.Limits = s.cfg.Limiter.Stats()

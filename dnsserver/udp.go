@@ -1,6 +1,7 @@
 package dnsserver
 
 import (
+	"errors"
 	"net"
 	"net/netip"
 	"time"
@@ -15,16 +16,28 @@ const maxPacket = 65535
 // retryPause keeps a socket that reports errors from taking a core.
 const retryPause = 10 * time.Millisecond
 
-// serveUDP answers the packets of one listener until stop; several may run on one.
-func (s *Server) serveUDP(l *listener, stop <-chan struct{}) {
+// serveUDP answers the packets of one socket until stop.
+func (s *Server) serveUDP(l *listener, conn *net.UDPConn, stop <-chan struct{}) {
+	switch err := s.serveBatches(l, conn, stop); {
+	case err == nil:
+	case errors.Is(err, errors.ErrUnsupported):
+		s.servePackets(l, conn, stop)
+	default:
+		s.logger.Warn("queries over UDP are read one by one", "error", err)
+		s.servePackets(l, conn, stop)
+	}
+}
+
+// servePackets answers the packets of one socket one by one, on any system; several may run on one.
+func (s *Server) servePackets(l *listener, conn *net.UDPConn, stop <-chan struct{}) {
 	w := s.newWorker()
-	buf, out := make([]byte, maxPacket), make([]byte, max(s.cfg.UDPSize, DefaultUDPSize))
+	buf, out := make([]byte, maxPacket), make([]byte, s.udpSpace())
 	var oob []byte
 	if l.wildcard {
 		oob = make([]byte, 256)
 	}
 	for {
-		n, oobn, _, from, err := l.udp.ReadMsgUDPAddrPort(buf, oob)
+		n, oobn, _, from, err := conn.ReadMsgUDPAddrPort(buf, oob)
 		if err != nil {
 			select {
 			case <-stop:
@@ -46,11 +59,14 @@ func (s *Server) serveUDP(l *listener, stop <-chan struct{}) {
 		if wire == nil {
 			continue
 		}
-		if _, _, err := l.udp.WriteMsgUDPAddrPort(wire, replyFrom(oob[:oobn]), from); err != nil {
+		if _, _, err := conn.WriteMsgUDPAddrPort(wire, replyFrom(oob[:oobn]), from); err != nil {
 			s.stats.unsent.Add(1)
 		}
 	}
 }
+
+// udpSpace is how long responses over UDP are at most.
+func (s *Server) udpSpace() int { return int(max(s.cfg.UDPSize, DefaultUDPSize)) }
 
 // replyFrom turns the control message of a query into that of its reply, so that on a wildcard bind the
 // reply leaves from the address that was asked.

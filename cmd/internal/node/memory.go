@@ -34,9 +34,10 @@ func settle() {
 	debug.SetGCPercent(int(max(10, min(100, heapSlack*100/max(m.HeapAlloc, 1)))))
 }
 
-// spare sees to it that one goroutine that computes, as a reload does, leaves room for one that answers.
+// spare lets one goroutine more run at once than there are cores: those that answer may keep every core
+// busy for long, and the system then shares them with what checks, gossips and reloads.
 func spare() {
-	if os.Getenv("GOMAXPROCS") == "" && runtime.GOMAXPROCS(0) == 1 {
-		runtime.GOMAXPROCS(2)
+	if os.Getenv("GOMAXPROCS") == "" {
+		runtime.GOMAXPROCS(runtime.GOMAXPROCS(0) + 1)
 	}
 }

@@ -13,7 +13,7 @@ func newDNSMetrics(fs *families) dnsMetrics {
 		responses: fs.counter("dns_responses_total", "What is answered: how often, with which rcode, and from what (pool, static, negative, error)?", "zone", "rcode", "source"),
 		duration:  fs.histogram("dns_request_duration_seconds", "How long does an answer take, from the query read to the response written?", "zone"),
 		size:      fs.histogram("dns_response_size_bytes", "How large are responses? Above the UDP size of the client they are truncated.", "proto"),
-		dropped:   fs.counter("dns_dropped_total", "How many packets got no answer, and why: malformed, not_query (a response), proxy (no PROXY header, or from one who may not send it), unsent (the kernel refused it), rate_limit (its client gets too many)?", "reason"),
+		dropped:   fs.counter("dns_dropped_total", "How many packets got no answer, and why: malformed, not_query (a response), proxy (no PROXY header, or from one who may not send it), unsent (the kernel refused it), rate_limit (its client gets too many), overflow (the socket's buffer was full)?", "reason"),
 		truncated: fs.counter("dns_truncated_total", "How many responses were truncated, so that the client has to ask again over TCP?", "zone"),
 		ecs:       fs.counter("dns_ecs_requests_total", "How many queries carry a client subnet (RFC 7871)?", "zone"),
 	}

@@ -1,0 +1,216 @@
+package dnsserver
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+	"time"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+// batchSize is how many queries one system call takes in, and how many responses one sends.
+const batchSize = 32
+
+// slotSize is what a batch has for each query: the longest datagram there is, and so much that the slots
+// do not compete for the same lines of a core's cache.
+const slotSize = 64<<10 + 3*64
+
+// A message is the kernel's struct mmsghdr.
+type message struct {
+	unix.Msghdr
+	size uint32
+}
+
+// A pktinfo holds a control message that says to which address of this host a query was sent, or from
+// which a response leaves (IP_PKTINFO, RFC 3542 §6.1).
+type pktinfo [5]uint64
+
+// A batch is the memory that queries are read into and responses are sent from, handed to the kernel as it
+// stands. It belongs to one goroutine, and to one socket.
+type batch struct {
+	*worker
+	l    *listener
+	slot []byte // batchSize slots of queries
+	out  []byte // and of responses
+	size int    // of one slot of out
+
+	queries, replies [batchSize]message
+	from             [batchSize]unix.RawSockaddrInet6 // or an Inet4
+	control          [batchSize]pktinfo
+	read, written    [batchSize]unix.Iovec
+}
+
+func newBatch(s *Server, l *listener) (*batch, error) {
+	// Most of it is never touched: memory of the kernel costs nothing then, and the collector does not
+	// count on it.
+	slots, err := unix.Mmap(-1, 0, batchSize*slotSize, unix.PROT_READ|unix.PROT_WRITE, unix.MAP_PRIVATE|unix.MAP_ANON)
+	if err != nil {
+		return nil, fmt.Errorf("memory for queries: %w", err)
+	}
+	size := s.udpSpace()
+	b := &batch{worker: s.newWorker(), l: l, slot: slots, out: make([]byte, batchSize*size), size: size}
+	for i := range batchSize {
+		b.read[i].Base = &slots[i*slotSize]
+		b.read[i].SetLen(maxPacket)
+		m := &b.queries[i]
+		m.Name, m.Iov = (*byte)(unsafe.Pointer(&b.from[i])), &b.read[i]
+		m.SetIovlen(1)
+		if l.wildcard {
+			m.Control = (*byte)(unsafe.Pointer(&b.control[i]))
+		}
+		b.replies[i].Iov = &b.written[i]
+		b.replies[i].SetIovlen(1)
+	}
+	return b, nil
+}
+
+func (b *batch) close() { _ = unix.Munmap(b.slot) } // it is a mapping of this program
+
+// serveBatches answers the queries of one socket until stop, many for each system call, without memory of
+// their own. The error is errors.ErrUnsupported on systems that have no such calls.
+func (s *Server) serveBatches(l *listener, conn *net.UDPConn, stop <-chan struct{}) error {
+	raw, err := conn.SyscallConn()
+	if err != nil {
+		return err
+	}
+	b, err := newBatch(s, l)
+	if err != nil {
+		return err
+	}
+	defer b.close()
+	for {
+		var failed error
+		// The runtime calls back each time the socket becomes readable, and calls it that only once for
+		// each packet that arrives. So after a short batch, which has emptied the socket, there is nothing
+		// to ask for; after a longer one, chances are that more has come meanwhile.
+		err := raw.Read(func(fd uintptr) bool {
+			for {
+				n, errno := b.receive(fd)
+				if errno == unix.EAGAIN {
+					return false
+				}
+				if errno != 0 {
+					failed = errno
+					return true
+				}
+				b.answer(fd, n)
+				if n <= quiet {
+					return false
+				}
+				select {
+				case <-stop:
+					return true
+				default:
+				}
+			}
+		})
+		if errors.Is(failed, errors.ErrUnsupported) {
+			return failed
+		}
+		select {
+		case <-stop:
+			return nil
+		default:
+		}
+		if err != nil || failed != nil {
+			<-time.After(retryPause)
+		}
+	}
+}
+
+// quiet is the batch of a socket that is asked so seldom that one more question for packets would not pay.
+const quiet = 1
+
+// receive reads what has arrived.
+func (b *batch) receive(fd uintptr) (n int, errno syscall.Errno) {
+	for i := range b.queries {
+		m := &b.queries[i]
+		m.Namelen = unix.SizeofSockaddrInet6
+		if b.l.wildcard {
+			m.SetControllen(int(unsafe.Sizeof(b.control[i])))
+		}
+	}
+	// It does not block, so the scheduler need not be told of it.
+	r, _, errno := syscall.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.queries)), batchSize, unix.MSG_DONTWAIT, 0, 0)
+	return int(r), errno
+}
+
+// answer answers the first n queries.
+func (b *batch) answer(fd uintptr, n int) {
+	replies := 0
+	b.begin(time.Now())
+	for i := range n {
+		q := &b.queries[i]
+		p := packet{wire: b.slot[i*slotSize:][:q.size], client: clientOf(&b.from[i])}
+		if b.l.proxied {
+			var ok bool
+			if p.wire, p.client, ok = b.unwrap(p.wire, p.client); !ok {
+				continue
+			}
+		}
+		wire := b.worker.answer(&p, b.out[replies*b.size:][:b.size:b.size])
+		if len(wire) == 0 {
+			continue
+		}
+		b.written[replies].Base = &wire[0]
+		b.written[replies].SetLen(len(wire))
+		r := &b.replies[replies]
+		r.Name, r.Namelen = q.Name, q.Namelen
+		if b.l.wildcard {
+			r.Control = q.Control
+			r.SetControllen(b.control[i].turn(int(q.Controllen)))
+		}
+		replies++
+	}
+	b.end(time.Now())
+	b.send(fd, replies)
+}
+
+// send sends the first n responses. One that the kernel does not take, for want of a route or of room in
+// the socket's buffer, is counted and lost, as it would be on the way.
+func (b *batch) send(fd uintptr, n int) {
+	for sent := 0; sent < n; {
+		r, _, errno := syscall.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.replies[sent])), uintptr(n-sent), unix.MSG_DONTWAIT, 0, 0)
+		if errno != 0 {
+			b.stats.unsent.Add(1)
+			r = 1
+		}
+		sent += int(r)
+	}
+}
+
+// clientOf returns the address of a sender.
+func clientOf(from *unix.RawSockaddrInet6) netip.Addr {
+	if from.Family == unix.AF_INET {
+		return netip.AddrFrom4((*unix.RawSockaddrInet4)(unsafe.Pointer(from)).Addr)
+	}
+	return netip.AddrFrom16(from.Addr).Unmap()
+}
+
+// turn makes of the first n bytes, which say where a query was sent to, what lets its response leave from
+// there, and returns its length; 0: the kernel chooses.
+func (c *pktinfo) turn(n int) int {
+	h := (*unix.Cmsghdr)(unsafe.Pointer(c))
+	data := unsafe.Add(unsafe.Pointer(c), unix.CmsgLen(0))
+	switch {
+	case n >= unix.CmsgLen(unix.SizeofInet4Pktinfo) && h.Level == unix.IPPROTO_IP && h.Type == unix.IP_PKTINFO:
+		// Spec_dst is the host's own address, also where the query went to a broadcast address.
+		(*unix.Inet4Pktinfo)(data).Ifindex = 0
+		return unix.CmsgSpace(unix.SizeofInet4Pktinfo)
+	case n >= unix.CmsgLen(unix.SizeofInet6Pktinfo) && h.Level == unix.IPPROTO_IPV6 && h.Type == unix.IPV6_PKTINFO:
+		info := (*unix.Inet6Pktinfo)(data)
+		addr := netip.AddrFrom16(info.Addr)
+		if addr.IsMulticast() {
+			return 0
+		}
+		if !addr.IsLinkLocalUnicast() {
+			info.Ifindex = 0
+		}
+		return unix.CmsgSpace(unix.SizeofInet6Pktinfo)
+	}
+	return 0
+}

@@ -1,0 +1,279 @@
+package dnsserver
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/netip"
+	"syscall"
+	"testing"
+	"time"
+	"unsafe"
+
+	"github.com/miekg/dns"
+	"golang.org/x/sys/unix"
+
+	"vitalns/zones"
+)
+
+// loopback returns a socket of one reader, and the listener it is of.
+func loopback(t *testing.T, addr string) (*listener, *net.UDPConn) {
+	t.Helper()
+	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(addr)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = conn.Close() }) // it has no more to write
+	return &listener{udp: []*net.UDPConn{conn}}, conn
+}
+
+func client(t *testing.T, to net.Addr) *net.UDPConn {
+	t.Helper()
+	c, err := net.DialUDP("udp4", nil, to.(*net.UDPAddr))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func send(t *testing.T, c *net.UDPConn, m *dns.Msg) {
+	t.Helper()
+	if _, err := c.Write(wireOf(t, m)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// Many clients, each with many questions at once and some that are none: everyone gets the answers to what
+// he asked and no other, whether packets are read by batches or one by one.
+func TestBurstsOverUDP(t *testing.T) {
+	const clients, questions = 20, 3 * batchSize
+	for name, way := range map[string]func(*Server, *listener, *net.UDPConn, chan struct{}){
+		"batches": func(s *Server, l *listener, conn *net.UDPConn, stop chan struct{}) {
+			if err := s.serveBatches(l, conn, stop); err != nil {
+				t.Error(err)
+			}
+		},
+		"packets": func(s *Server, l *listener, conn *net.UDPConn, stop chan struct{}) { s.servePackets(l, conn, stop) },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := bareServer(hardTable(t), newFast)
+			l, conn := loopback(t, "127.0.0.1:0")
+			if got := setReceiveBuffer(conn, receiveBuffer); got < receiveBuffer {
+				t.Skipf("needs the right to receive buffers of %d bytes, the system gives %d", receiveBuffer, got)
+			}
+			var conns []*net.UDPConn
+			for i := range clients {
+				c := client(t, conn.LocalAddr())
+				conns = append(conns, c)
+				for id := range questions {
+					m := new(dns.Msg).SetQuestion(fmt.Sprintf("c%d.q%d.wild.hard.test.", i, id), dns.TypeA)
+					m.Id = uint16(id)
+					send(t, c, m)
+					if id%5 == 0 {
+						m.Response = true
+						send(t, c, m) // no question: nothing comes back
+					}
+				}
+			}
+			stop, done := make(chan struct{}), make(chan struct{})
+			go func() { defer close(done); way(s, l, conn, stop) }() // all of it waits by now
+			for i, c := range conns {
+				seen := map[uint16]bool{}
+				buf := make([]byte, 1500)
+				for range questions {
+					_ = c.SetReadDeadline(time.Now().Add(10 * time.Second)) // it is open
+					n, err := c.Read(buf)
+					if err != nil {
+						t.Fatalf("client %d, after %d answers: %v", i, len(seen), err)
+					}
+					m := parse(t, buf[:n])
+					if want := fmt.Sprintf("c%d.q%d.wild.hard.test.", i, m.Id); m.Question[0].Name != want || len(m.Answer) == 0 || m.Answer[0].Header().Name != want || seen[m.Id] {
+						t.Fatalf("client %d, wanted %s once: got\n%s", i, want, m)
+					}
+					seen[m.Id] = true
+				}
+			}
+			close(stop)
+			_ = conn.SetReadDeadline(time.Unix(1, 0)) // it is open
+			<-done
+			if n := s.total().response; n != clients*((questions+4)/5) {
+				t.Errorf("counted %d responses that were sent as queries", n)
+			}
+		})
+	}
+}
+
+// Bursts take no allocation, and an idle socket one call for each packet.
+func TestBatchAllocs(t *testing.T) {
+	s := bareServer(hardTable(t), newFast)
+	l, conn := loopback(t, "127.0.0.1:0")
+	b, err := newBatch(s, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.close()
+	c := client(t, conn.LocalAddr())
+	const bursts = 5
+	for range (bursts + 1) * batchSize {
+		send(t, c, new(dns.Msg).SetQuestion("mail.hard.test.", dns.TypeA))
+	}
+	control(conn, func(fd int) {
+		allocs := testing.AllocsPerRun(bursts, func() {
+			n, errno := b.receive(uintptr(fd))
+			if n != batchSize || errno != 0 {
+				t.Fatalf("got %d queries, error %v", n, errno)
+			}
+			b.answer(uintptr(fd), n)
+		})
+		if allocs != 0 {
+			t.Errorf("a burst takes %v allocations", allocs)
+		}
+		if n, errno := b.receive(uintptr(fd)); errno != unix.EAGAIN {
+			t.Errorf("after all were read: got %d, error %v", n, errno)
+		}
+	})
+}
+
+// A response that the kernel does not take is counted, and those after it are sent.
+func TestBatchSendsOn(t *testing.T) {
+	s := bareServer(hardTable(t), newFast)
+	l, conn := loopback(t, "127.0.0.1:0")
+	b, err := newBatch(s, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.close()
+	c := client(t, conn.LocalAddr())
+	for range 3 {
+		send(t, c, new(dns.Msg).SetQuestion("mail.hard.test.", dns.TypeA))
+	}
+	control(conn, func(fd int) {
+		n, errno := b.receive(uintptr(fd))
+		if n != 3 || errno != 0 {
+			t.Fatalf("got %d queries, error %v", n, errno)
+		}
+		(*unix.RawSockaddrInet4)(unsafe.Pointer(&b.from[1])).Port = 0 // nobody can be sent anything there
+		b.answer(uintptr(fd), n)
+	})
+	buf := make([]byte, 1500)
+	for range 2 {
+		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second)) // it is open
+		if _, err := c.Read(buf); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if n := s.stats.unsent.Load(); n != 1 {
+		t.Errorf("counted %d unsent", n)
+	}
+}
+
+// All sockets of an address answer, and nobody else gets to share it.
+func TestSocketsPerAddress(t *testing.T) {
+	if socketsPerAddress() < 2 {
+		t.Skip("needs two cores")
+	}
+	table := hardTable(t)
+	s, err := New(Config{Listen: []string{"127.0.0.1:0"}, Table: func() *zones.Table { return table }, Fast: newFast})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error, 1)
+	go func() { done <- s.Serve(ctx) }()
+	// Each client is given to one of them by chance.
+	clients := 40 * socketsPerAddress()
+	buf := make([]byte, 1500)
+	for range clients {
+		c := client(t, s.listeners[0].udp[0].LocalAddr())
+		send(t, c, new(dns.Msg).SetQuestion("mail.hard.test.", dns.TypeA))
+		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second)) // it is open
+		if _, err := c.Read(buf); err != nil {
+			t.Fatal(err)
+		}
+	}
+	alone := net.ListenConfig{}
+	if c, err := alone.ListenPacket(t.Context(), "udp4", s.Addrs()[0].String()); err == nil {
+		_ = c.Close()
+		t.Error("somebody else could bind the address")
+	}
+	cancel()
+	if err := <-done; err != nil {
+		t.Error(err)
+	}
+	for i, w := range s.workers {
+		n := 0
+		for _, c := range w.counters.sizes[UDP].counts {
+			n += int(c)
+		}
+		if n == 0 {
+			t.Errorf("socket %d of %d has answered nothing", i, len(s.workers))
+		}
+	}
+}
+
+// An address that another program would share is not taken: half of the queries would be his.
+func TestSharesWithNobody(t *testing.T) {
+	shared := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error { return share(raw) }}
+	c, err := shared.ListenPacket(t.Context(), "udp4", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	if s, err := New(Config{Listen: []string{c.LocalAddr().String()}}); err == nil {
+		_ = s.Close()
+		t.Error("bound an address that another socket has")
+	}
+}
+
+// Packets that find a full buffer are counted.
+func TestOverflow(t *testing.T) {
+	l, conn := loopback(t, "127.0.0.1:0")
+	setReceiveBuffer(conn, 1)
+	c := client(t, conn.LocalAddr())
+	const sent = 200
+	for range sent {
+		send(t, c, new(dns.Msg).SetQuestion("mail.hard.test.", dns.TypeA))
+	}
+	s := &Server{listeners: []*listener{l}}
+	if n := s.overflowed(); n == 0 || n >= sent {
+		t.Errorf("%d of %d are counted as lost", n, sent)
+	}
+	if got := setReceiveBuffer(conn, 100_000); got < 100_000 {
+		t.Errorf("asked for 100,000 bytes, got %d", got)
+	}
+}
+
+// What the kernel says of a query's destination becomes the source of the response.
+func TestPktinfo(t *testing.T) {
+	six := func(addr string, index uint32) *pktinfo {
+		c := new(pktinfo)
+		h := (*unix.Cmsghdr)(unsafe.Pointer(c))
+		h.Level, h.Type = unix.IPPROTO_IPV6, unix.IPV6_PKTINFO
+		h.SetLen(unix.CmsgLen(unix.SizeofInet6Pktinfo))
+		*(*unix.Inet6Pktinfo)(unsafe.Add(unsafe.Pointer(c), unix.CmsgLen(0))) = unix.Inet6Pktinfo{Addr: netip.MustParseAddr(addr).As16(), Ifindex: index}
+		return c
+	}
+	for _, tt := range []struct {
+		addr  string
+		n     int
+		index uint32
+	}{
+		{"2001:db8::1", unix.CmsgSpace(unix.SizeofInet6Pktinfo), 0},
+		{"fe80::1", unix.CmsgSpace(unix.SizeofInet6Pktinfo), 7}, // it means something on its link alone
+		{"ff02::1", 0, 7},
+	} {
+		c := six(tt.addr, 7)
+		n := c.turn(unix.CmsgSpace(unix.SizeofInet6Pktinfo))
+		info := (*unix.Inet6Pktinfo)(unsafe.Add(unsafe.Pointer(c), unix.CmsgLen(0)))
+		if n != tt.n || info.Ifindex != tt.index || netip.AddrFrom16(info.Addr).String() != tt.addr {
+			t.Errorf("%s: got %d bytes, %+v", tt.addr, n, info)
+		}
+	}
+	if n := new(pktinfo).turn(0); n != 0 {
+		t.Errorf("nothing: got %d bytes", n)
+	}
+	if n := six("2001:db8::1", 7).turn(unix.CmsgLen(4)); n != 0 {
+		t.Errorf("cut off: got %d bytes", n)
+	}
+}
