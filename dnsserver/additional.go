@@ -19,7 +19,7 @@ type lead struct {
 	// service: the types go with the name through its CNAMEs, and those of an AliasMode record lead on
 	// (RFC 9460 §3).
 	service bool
-	glue    bool // an address below a zone cut will do
+	glue    bool // it is a name server: an address below a zone cut will do
 }
 
 // A sought is a question that has been answered in the additional section.
@@ -37,7 +37,8 @@ var (
 )
 
 // additional adds what saves the client a question: glue of a referral, then what the records of the
-// answer lead to (RFC 1035 §3.3, 1183, 2230, 2782, 3403 §4.1, 6742 §2.4, 9460 §4.1).
+// answer lead to (RFC 1035 §3.3, 1183, 2230, 2782, 3403 §4.1, 6742 §2.4, 9460 §4.1). Of name servers
+// an address each comes before a second one: where there is room for few, it is worth more.
 func (r *responder) additional() {
 	r.courteous = true
 	seen := map[sought]bool{}
@@ -56,6 +57,14 @@ func (r *responder) additional() {
 		if l, ok := leadsTo(rr); ok {
 			l.glue, l.zone = h.Rrtype == dns.TypeNS, r.zone
 			leads = append(leads, l)
+		}
+	}
+	for _, qtype := range addressTypes {
+		for _, l := range leads {
+			if q := (sought{l.name, qtype}); l.glue && !seen[q] {
+				seen[q] = true
+				r.courtesy(l, qtype, seen)
+			}
 		}
 	}
 	for n, further := 0, 0; n < len(leads); n++ {
@@ -136,13 +145,10 @@ func (r *responder) referralGlue() {
 		}
 	}
 	for _, below := range []bool{true, false} {
-		for _, name := range servers {
-			if name.IsSubdomainOf(r.glue.Owner) != below {
-				continue
-			}
-			if !r.glueRecords(r.glue.Zone, name) && !below {
-				for _, qtype := range addressTypes {
-					r.courtesy(lead{name: name, zone: r.glue.Zone}, qtype, nil)
+		for _, qtype := range addressTypes {
+			for _, name := range servers {
+				if name.IsSubdomainOf(r.glue.Owner) == below {
+					r.glueRecords(name, qtype)
 				}
 			}
 		}
@@ -152,15 +158,16 @@ func (r *responder) referralGlue() {
 	}
 }
 
-// glueRecords adds the addresses that a zone holds for a name, even below a zone cut, if it does.
-func (r *responder) glueRecords(zone zones.ZoneID, name zones.Name) (found bool) {
-	for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
-		if id := r.set.Glue(zone, name, qtype); id != 0 {
-			r.msg.Extra = append(r.msg.Extra, r.set.Unpack(id, name.String())...)
-			found = true
-		}
+// glueRecords adds the addresses of one type that the zone of the referral holds for a name server, even
+// below a zone cut; or those that it answers with.
+func (r *responder) glueRecords(name zones.Name, qtype uint16) {
+	if id := r.set.Glue(r.glue.Zone, name, qtype); id != 0 {
+		r.msg.Extra = append(r.msg.Extra, r.set.Unpack(id, name.String())...)
+		return
 	}
-	return found
+	if !name.IsSubdomainOf(r.glue.Owner) && !slices.ContainsFunc(addressTypes, func(typ uint16) bool { return r.set.Glue(r.glue.Zone, name, typ) != 0 }) {
+		r.courtesy(lead{name: name, zone: r.glue.Zone}, qtype, nil)
+	}
 }
 
 // leadsTo returns what a client will ask for next, once it has this record.

@@ -18,8 +18,9 @@ func (r *responder) limit() int {
 }
 
 // fit leaves out what the client has no room for: first additional records that are a courtesy, whole
-// RRsets at a time (RFC 2181 §9); then the extended errors; and when what is left does not fit,
-// everything, with TC set, so that the client comes back over TCP.
+// RRsets at a time (RFC 2181 §9), those that come later before those that come first; then the extended
+// errors; and when what is left does not fit, everything, with TC set, so that the client comes back over
+// TCP.
 func (r *responder) fit() {
 	if r.fits() {
 		return
@@ -29,19 +30,22 @@ func (r *responder) fit() {
 		last := len(r.msg.Extra) - 1
 		opt, r.msg.Extra = r.msg.Extra[last:], r.msg.Extra[:last]
 	}
-	extra := r.msg.Extra
-	for {
-		r.msg.Extra = slices.Concat(extra, opt)
-		if r.fits() {
-			return
+	kept, courtesy := slices.Clip(r.msg.Extra[:r.required]), r.msg.Extra[r.required:]
+	r.msg.Extra = slices.Concat(kept, opt)
+	if r.fits() {
+		for len(courtesy) > 0 {
+			n := 1
+			for n < len(courtesy) && sameRRset(courtesy[n].Header(), courtesy[0].Header()) {
+				n++
+			}
+			more := append(kept, courtesy[:n]...)
+			if r.msg.Extra = slices.Concat(more, opt); r.fits() {
+				kept = slices.Clip(more)
+			}
+			courtesy = courtesy[n:]
 		}
-		if len(extra) <= r.required {
-			break
-		}
-		last := *extra[len(extra)-1].Header()
-		for len(extra) > r.required && sameRRset(extra[len(extra)-1].Header(), &last) {
-			extra = extra[:len(extra)-1]
-		}
+		r.msg.Extra = slices.Concat(kept, opt)
+		return
 	}
 	if r.Msg.EDNS {
 		o := opt[0].(*dns.OPT)

@@ -70,8 +70,19 @@ func (a *Answerer) additional() {
 		a.referralGlue()
 		return
 	}
+	for _, qtype := range addressTypes { // of name servers an address each comes before a second one
+		for _, l := range a.leads {
+			if l.from == dns.TypeNS {
+				a.addresses(l, qtype)
+			}
+		}
+	}
 	for _, l := range a.leads {
-		a.addresses(l)
+		if l.from != dns.TypeNS {
+			for _, qtype := range addressTypes {
+				a.addresses(l, qtype)
+			}
+		}
 	}
 }
 
@@ -85,64 +96,62 @@ func (a *Answerer) referralGlue() {
 		a.leadTo(a.canonical(target), 0, a.cut.Zone)
 		rdata = rdata[2+n:]
 	}
-	a.required = true
-	for _, l := range a.leads {
-		if l.name.IsSubdomainOf(a.cut.Owner) {
-			a.glueRecords(a.cut.Zone, l.name)
-		}
-	}
-	a.required = false
-	for _, l := range a.leads {
-		if !l.name.IsSubdomainOf(a.cut.Owner) && !a.glueRecords(a.cut.Zone, l.name) {
-			a.addresses(l)
+	for _, a.required = range []bool{true, false} {
+		for _, qtype := range addressTypes {
+			for _, l := range a.leads {
+				if l.name.IsSubdomainOf(a.cut.Owner) == a.required {
+					a.glueRecords(l, qtype)
+				}
+			}
 		}
 	}
 }
 
 var addressTypes = [...]uint16{dns.TypeA, dns.TypeAAAA}
 
-// glueRecords adds the addresses that a zone holds for a name, even below a zone cut, if it does.
-func (a *Answerer) glueRecords(zone zones.ZoneID, name zones.Name) (found bool) {
-	o := owner{name: view(name)}
-	for _, qtype := range addressTypes {
-		if id := a.set.Glue(zone, name, qtype); id != 0 {
-			a.courtesy(&o, id)
-			found = true
-		}
+// glueRecords adds the addresses of one type that the zone of the referral holds for a name server, even
+// below a zone cut; or those that it answers with.
+func (a *Answerer) glueRecords(l lead, qtype uint16) {
+	var held [len(addressTypes)]zones.RRsetID
+	for i, typ := range addressTypes {
+		held[i] = a.set.Glue(a.cut.Zone, l.name, typ)
 	}
-	return found
+	switch id := held[slices.Index(addressTypes[:], qtype)]; {
+	case id != 0:
+		a.courtesy(&owner{name: view(l.name)}, id)
+	case !a.required && held == [len(addressTypes)]zones.RRsetID{}:
+		a.addresses(l, qtype)
+	}
 }
 
-// addresses adds the addresses of a name that the zone is authoritative for, pools included; of a name
-// server one below a zone cut will do.
-func (a *Answerer) addresses(l lead) {
+// addresses adds the addresses of one type of a name that the zone is authoritative for, pools included; of a
+// name server one below a zone cut will do.
+func (a *Answerer) addresses(l lead, qtype uint16) {
 	o := owner{name: view(l.name)}
-	for _, qtype := range addressTypes {
-		out := a.set.Lookup(l.name, qtype)
-		if out.Zone != l.zone {
-			continue
+	out := a.set.Lookup(l.name, qtype)
+	if out.Zone != l.zone {
+		return
+	}
+	switch out.Kind {
+	case zones.Positive:
+		a.courtesy(&o, out.RRset)
+	case zones.Referral:
+		if id := a.set.Glue(out.Zone, l.name, qtype); id != 0 && l.from == dns.TypeNS {
+			a.courtesy(&o, id)
 		}
-		switch out.Kind {
-		case zones.Positive:
-			a.courtesy(&o, out.RRset)
-		case zones.Referral:
-			if id := a.set.Glue(out.Zone, l.name, qtype); id != 0 && l.from == dns.TypeNS {
-				a.courtesy(&o, id)
-			}
-		case zones.Pooled:
-			pool := a.route(out.Dynamic)
-			names := a.set.Pools()[pool].Names
-			drawn := a.draw(out.Dynamic, pool, qtype)
-			if names {
-				a.w.lost = a.w.lost || isService(l.from)
-			} else if drawn.result() == zones.DrawnServe && a.open() {
-				a.close(a.records(&o, &drawn))
-			}
-		case zones.Alias:
-			a.w.lost = a.w.lost || isService(l.from) // they are followed
-		case zones.Followed, zones.Hosted:
-			a.w.lost = true
+	case zones.Pooled:
+		pool := a.route(out.Dynamic)
+		names := a.set.Pools()[pool].Names
+		drawn := a.draw(out.Dynamic, pool, qtype)
+		if names {
+			a.w.lost = a.w.lost || isService(l.from)
+		} else if drawn.result() == zones.DrawnServe && a.open() {
+			a.close(a.records(&o, &drawn))
 		}
+	case zones.Alias:
+		a.w.lost = a.w.lost || isService(l.from) // they are followed
+	case zones.Followed, zones.Hosted:
+		a.w.lost = true
 	}
 }
 
@@ -153,11 +162,11 @@ func (a *Answerer) courtesy(o *owner, id zones.RRsetID) {
 	}
 }
 
-// open begins an RRset of the additional section; false: there is no more room. A whole RRset is added or
-// nothing (RFC 2181 §9), and after one that is left out none is added.
+// open begins an RRset of the additional section, whose owner is not written yet. A whole RRset is added or
+// nothing (RFC 2181 §9). False: there is no room for anything.
 func (a *Answerer) open() bool {
-	a.mark = a.w.n
-	return !a.full && !a.w.over
+	a.mark = a.w.mark()
+	return !a.w.over
 }
 
 // close ends it. One that must not be left out, and does not fit, leaves the writer over.
@@ -167,7 +176,7 @@ func (a *Answerer) close(records int) {
 		return
 	}
 	if a.w.over || a.w.n+a.optSize() > a.limit {
-		a.w.n, a.w.over, a.full = a.mark, false, true
+		a.w.back(a.mark)
 		return
 	}
 	a.extras += records

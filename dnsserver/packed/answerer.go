@@ -39,8 +39,7 @@ type Answerer struct {
 	required bool // what is added must not be left out
 
 	courteous bool // what is added is additional
-	full      bool // something was left out
-	mark      int  // where the RRset being added begins
+	mark      mark // where the RRset being added begins
 
 	at      step
 	passed  []zones.Name
@@ -83,7 +82,7 @@ func (a *Answerer) Answer(t *zones.Table, q *edge.Query, in *edge.Request, out [
 	a.trace = edge.Trace{Zone: edge.NoZone, Members: a.trace.Members[:0]}
 	a.w.reset(out[:min(len(out), a.limit)], q.Name)
 	a.aa, a.answers, a.authorities, a.extras, a.scope, a.noted = false, 0, 0, 0, 0, 0
-	a.referral, a.required, a.full, a.courteous, a.padded = false, false, false, false, false
+	a.referral, a.required, a.courteous, a.padded = false, false, false, false
 	a.leads, a.lowered = a.leads[:0], a.lowered[:0]
 	a.w.n = copy(out, q.Wire[:end])
 

@@ -61,6 +61,19 @@ func (w *writer) room(n int) []byte {
 	return b
 }
 
+// A mark is a place in the message to come back to.
+type mark struct{ n, used int }
+
+func (w *writer) mark() mark {
+	if !w.listed {
+		w.list()
+	}
+	return mark{w.n, w.used}
+}
+
+// back takes out what was written since a mark, when there was room.
+func (w *writer) back(to mark) { w.n, w.used, w.over = to.n, to.used, false }
+
 func (w *writer) bytes(b []byte) { copy(w.room(len(b)), b) }
 
 // list takes in the suffixes of the question.

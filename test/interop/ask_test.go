@@ -42,6 +42,29 @@ func (q question) asked() string {
 	return string(q.wire[headerSize : end+4])
 }
 
+// mostUDP is what every server is told to send over UDP at most.
+const mostUDP = 1232
+
+// room is the most octets that a response may have. Of a message that cannot be read to its end the client's
+// size counts as far as it can.
+func (q question) room() int {
+	if q.via != udp {
+		return dns.MaxMsgSize - 1
+	}
+	at := headerSize + len(q.asked())
+	for at > headerSize {
+		rr, end, err := readRecord(q.wire, at)
+		if err != nil {
+			break
+		}
+		if rr.typ == dns.TypeOPT {
+			return int(min(max(rr.class, dns.MinMsgSize), mostUDP))
+		}
+		at = end
+	}
+	return dns.MinMsgSize
+}
+
 // An asker asks one server. It returns a response for each question, nil where none comes.
 type asker struct {
 	addr   string

@@ -139,3 +139,13 @@ func aboutNames(names, around []string, thorough bool) []question {
 		byTurns("around, TCP", stream, message{}, around, []uint16{dns.TypeNS, dns.TypeA, dns.TypeMX}, min(some, 2)),
 	)
 }
+
+// bySize returns questions about names with long answers, for clients with room for more and more of them.
+func bySize(names []string) (all []question) {
+	const step = 7
+	for size := uint16(dns.MinMsgSize); size <= mostUDP; size += step {
+		m := message{additional: [][]byte{opt(size, 0, 0)}}
+		all = append(all, byName("size", udp, m, names, []uint16{dns.TypeA, dns.TypeNS, dns.TypeMX, dns.TypeTXT, dns.TypeSRV})...)
+	}
+	return all
+}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"strings"
 
@@ -15,7 +16,7 @@ import (
 //
 // It is normal in that: records of a section and options of an OPT are sorted; names of records are in
 // lower case and without compression; the question is octet for octet what came; of an OPT there is the
-// version, the flags, the size and which options it has; extended errors (RFC 8914 §3: they change no
+// version, the flags, the size and which options it has; of a TSIG all but the id of the query; extended errors (RFC 8914 §3: they change no
 // processing) are left out. A response with TC has no sections: a client is to ignore them (RFC 2181 §9).
 type reply struct {
 	silent     bool
@@ -27,6 +28,7 @@ type reply struct {
 	authority  string
 	additional string
 	opt        string
+	disordered bool // in the answer something stands before the alias that leads to it
 }
 
 const headerSize = 12
@@ -75,6 +77,9 @@ func parse(msg []byte) (r reply, err error) {
 				continue
 			}
 			records = append(records, rr.normal)
+		}
+		if section == &r.answer && r.flags&bitTC == 0 {
+			r.disordered = disordered(r.question, records)
 		}
 		slices.Sort(records)
 		*section = strings.Join(records, "")
@@ -131,10 +136,25 @@ func readRecord(msg []byte, at int) (rr rawRecord, end int, err error) {
 	if err != nil {
 		return rr, 0, fmt.Errorf("rdata of %s: %w", dns.Type(rr.typ), err)
 	}
+	if rr.typ == dns.TypeTSIG {
+		hideID(rdata)
+	}
 	normal := append(owner, msg[at:at+8]...)
 	normal = binary.BigEndian.AppendUint16(normal, uint16(len(rdata)))
 	rr.normal = string(append(normal, rdata...))
 	return rr, end, nil
+}
+
+// hideID takes the id of the query out of a TSIG record (RFC 8945 §4.2): every server was asked with another.
+func hideID(rdata []byte) {
+	const macSize = 8 // behind the name of the algorithm: after time and fudge
+	_, at, err := expandName(rdata, 0)
+	if err != nil || at+macSize+2 > len(rdata) {
+		return
+	}
+	if at += macSize + 2 + int(binary.BigEndian.Uint16(rdata[at+macSize:])); at+2 <= len(rdata) {
+		clear(rdata[at : at+2])
+	}
 }
 
 // namesIn says where rdata has names: a digit is so many octets, s is a string, n is a name, N is a name
@@ -204,7 +224,7 @@ func expandName(msg []byte, at int) (name []byte, end int, err error) {
 			return nil, 0, errors.New("a label is none")
 		default:
 			name = append(name, byte(n))
-			name = append(name, bytes.ToLower(msg[at+1:at+1+n])...)
+			name = appendLower(name, msg[at+1:at+1+n])
 			at += 1 + n
 			if len(name) > longest {
 				return nil, 0, errors.New("a name is too long")
@@ -214,6 +234,57 @@ func expandName(msg []byte, at int) (name []byte, end int, err error) {
 			}
 		}
 	}
+}
+
+// disordered reports whether a record of an answer is not of the name that the question and the aliases
+// before it have led to (RFC 1034 §4.3.2: each step adds to the answer). A record is in wire form, a name in
+// lower case.
+func disordered(question string, records []string) bool {
+	at, _, err := expandName([]byte(question), 0)
+	if err != nil {
+		return false
+	}
+	for _, rr := range records {
+		owner, end, err := expandName([]byte(rr), 0)
+		if err != nil {
+			return true
+		}
+		switch typ := binary.BigEndian.Uint16([]byte(rr[end:])); {
+		case typ == dns.TypeDNAME && bytes.HasSuffix(at, owner): // its CNAME follows
+		case !bytes.Equal(owner, at):
+			return true
+		case typ == dns.TypeCNAME:
+			at = []byte(rr[end+10:])
+		}
+	}
+	return false
+}
+
+// recordsOf yields the records of a section, each in wire form.
+func recordsOf(section string) iter.Seq[string] {
+	return func(yield func(string) bool) {
+		for at := 0; at < len(section); {
+			_, end, err := dns.UnpackRR([]byte(section), at)
+			if err != nil {
+				end = len(section) // nothing to tell it by but itself
+			}
+			if !yield(section[at:end]) {
+				return
+			}
+			at = end
+		}
+	}
+}
+
+// appendLower appends a label with the letters of ASCII in lower case: no other octets are equal (RFC 4343 §3).
+func appendLower(name, label []byte) []byte {
+	for _, c := range label {
+		if c >= 'A' && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		name = append(name, c)
+	}
+	return name
 }
 
 // String prints a reply for people.

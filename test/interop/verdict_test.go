@@ -32,7 +32,7 @@ func (v *verdicts) judge(q question, ours []byte, theirs [][]byte) {
 		replies[i] = read(msg)
 	}
 	var whole, ok bool
-	if d.want, whole, ok = agreed(d.ours, replies); !ok {
+	if d.want, whole, ok = agreed(d.ours, replies, d.full()); !ok {
 		return
 	}
 	v.counted++
@@ -69,7 +69,6 @@ func (v *verdicts) report(t *testing.T) {
 
 // unsound says what a response may never be, whatever the references do.
 func unsound(q question, msg []byte, r reply) string {
-	const most = 1232
 	switch {
 	case r.silent:
 		return ""
@@ -81,20 +80,22 @@ func unsound(q question, msg []byte, r reply) string {
 		return "another opcode"
 	case r.question != "" && r.question != q.asked():
 		return "another question"
-	case q.via == udp && r.opt == "" && len(msg) > dns.MinMsgSize, q.via == udp && len(msg) > most:
-		return "too long for UDP"
+	case len(msg) > q.room(), r.opt == "" && q.via == udp && len(msg) > dns.MinMsgSize:
+		return "too long"
+	case r.disordered:
+		return "an alias follows what it leads to"
 	}
 	return ""
 }
 
 // agreed returns the reply on which the references agree. They must in rcode, flags, answer and authority
-// section. Where they disagree on the rest, it is taken over from ours, and the question counts in part:
+// section. Where they disagree on the rest, the question counts in part:
 //
-//   - the question that an error repeats: some repeat none; ours is to be as that of one of them;
-//   - additional records: beyond glue they are a courtesy; NSD, minimal as it is, adds no others and has no
-//     vote where it adds none;
-//   - the OPT.
-func agreed(ours reply, theirs []reply) (want reply, whole, ok bool) {
+//   - the question that an error repeats, and the OPT: ours is to be as that of one of them;
+//   - additional records: beyond glue they are a courtesy. Ours has nothing that none of them adds, and all that
+//     all of them add, unless it is full. NSD, minimal as it is, adds glue alone and has no vote where it adds
+//     none.
+func agreed(ours reply, theirs []reply, full bool) (want reply, whole, ok bool) {
 	want, whole = theirs[0], true
 	var questions, additional, opts []string
 	for i, r := range theirs {
@@ -110,22 +111,42 @@ func agreed(ours reply, theirs []reply) (want reply, whole, ok bool) {
 	for _, part := range []struct {
 		votes      []string
 		ours, want *string
-		free       bool // ours may be as none of theirs
+		same       func(ours string, theirs []string) bool
 	}{
-		{questions, &ours.question, &want.question, false},
-		{additional, &ours.additional, &want.additional, true},
-		{opts, &ours.opt, &want.opt, true},
+		{questions, &ours.question, &want.question, func(ours string, theirs []string) bool {
+			return isError(want.rcode) && slices.Contains(theirs, ours)
+		}},
+		{additional, &ours.additional, &want.additional, func(ours string, theirs []string) bool {
+			more, all := amid(ours, theirs)
+			return !more && (all || full)
+		}},
+		{opts, &ours.opt, &want.opt, func(ours string, theirs []string) bool { return slices.Contains(theirs, ours) }},
 	} {
 		*part.want = part.votes[0]
 		if len(slices.Compact(slices.Clone(part.votes))) == 1 {
 			continue
 		}
 		whole = false
-		if part.free || isError(want.rcode) && slices.Contains(part.votes, *part.ours) {
+		if part.same(*part.ours, part.votes) {
 			*part.want = *part.ours
 		}
 	}
 	return want, whole, true
+}
+
+// amid reports whether a section has more than what is in one of theirs, and all that is in each.
+func amid(ours string, theirs []string) (more, all bool) {
+	in := map[string]int{}
+	for _, section := range theirs {
+		for rr := range recordsOf(section) {
+			in[rr]++
+		}
+	}
+	for rr := range recordsOf(ours) {
+		more = more || in[rr] == 0
+		delete(in, rr)
+	}
+	return more, !slices.Contains(slices.Collect(maps.Values(in)), len(theirs))
 }
 
 // isError reports whether an rcode says that a question was not answered.
@@ -138,6 +159,12 @@ type difference struct {
 	question
 	wire       []byte // our response
 	ours, want reply
+}
+
+// full reports whether the response has no room for one more address.
+func (d difference) full() bool {
+	const aaaa = 28 // its owner is a pointer
+	return len(d.wire)+aaaa > d.room()
 }
 
 // how names the parts that differ.

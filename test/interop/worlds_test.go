@@ -36,7 +36,11 @@ func hardWorld(t *testing.T, thorough bool) world {
 		zones = append(zones, master{z.origin, string(text)})
 	}
 	names := namesOf(zones)
-	return world{zones, slices.Concat(aboutNames(names, near(names), thorough), strange([]string{
+	return world{zones, slices.Concat(aboutNames(names, near(names), thorough), bySize([]string{
+		"big.hard.test.", "sub.hard.test.", "hard.test.", "maze.test.", "cut1.maze.test.", "x.cut11.maze.test.", "x.cut12.maze.test.",
+		"tobig.maze.test.", "big12.maze.test.", "big25.maze.test.", "big60.maze.test.", "bigmx.maze.test.", "bigsrv.maze.test.", "huge.maze.test.",
+		"chain0.maze.test.", "t.maze.test.", "f20.maze.test.", "f23.maze.test.", "tocut.maze.test.", "nx.far.test.",
+	}), strange([]string{
 		"hard.test.", "mail.hard.test.", "nx.hard.test.", "x.wild.hard.test.", "www.sub.hard.test.", "alias3.hard.test.",
 		"www.moved.hard.test.", "big.hard.test.", "elsewhere.test.",
 	}))}
