@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/netip"
+	"runtime"
 	"strings"
 	"sync"
 	"testing"
@@ -194,7 +195,7 @@ func TestProxyRefused(t *testing.T) {
 	if n := ended(s, "dot", "proxy"); n != uint64(len(bad)) {
 		t.Errorf("dot: counted %d", n)
 	}
-	for deadline := time.Now().Add(5 * time.Second); dropped(s, "proxy") != uint64(len(bad)); {
+	for deadline := time.Now().Add(5 * time.Second); dropped(s, "proxy") != uint64(len(bad)); runtime.Gosched() {
 		if time.Now().After(deadline) { // several goroutines read the socket
 			t.Fatalf("udp: counted %d", dropped(s, "proxy"))
 		}

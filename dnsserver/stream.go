@@ -34,16 +34,16 @@ type stream struct {
 // because notes why a stream will be closed, unless that is known.
 func (st *stream) because(why ending) { st.why.CompareAndSwap(uint32(endClient), uint32(why)) }
 
-// Close implements net.Conn.
+// Close implements net.Conn. Whoever sees the connection closed finds it counted.
 func (st *stream) Close() (err error) {
 	st.once.Do(func() {
-		err = st.Conn.Close()
-		st.server.crowd.leave(st)
 		why := ending(st.why.Load())
 		if why == endClient && st.via == HTTPS {
 			why = endHTTP
 		}
 		st.server.stats.ended[st.via][why].Add(1)
+		err = st.Conn.Close()
+		st.server.crowd.leave(st)
 	})
 	return err
 }
@@ -146,10 +146,10 @@ func (s *Server) introduce(st *stream) bool {
 	client, err := s.readProxy(st, from)
 	switch {
 	case err != nil:
-		st.end(endProxy)
 		if !s.crowd.draining() {
 			s.refuseProxy(from, err)
 		}
+		st.end(endProxy)
 		return false
 	case !client.IsValid():
 		st.client = from // it asks for itself: it is not counted among clients
