@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"vitalns/test/bench/blast"
 )
 
 var completed = regexp.MustCompile(`Queries completed: +(\d+)`)
@@ -38,7 +40,7 @@ func (b *bench) compare(ctx context.Context, s server, long time.Duration) (err 
 	var lines strings.Builder
 	for _, q := range qs {
 		var m dns.Msg
-		if err := m.Unpack(q.wire); err != nil {
+		if err := m.Unpack(q.Wire); err != nil {
 			return err
 		}
 		fmt.Fprintf(&lines, "%s %s\n", m.Question[0].Name, dns.Type(m.Question[0].Qtype))
@@ -49,21 +51,21 @@ func (b *bench) compare(ctx context.Context, s server, long time.Duration) (err 
 	}
 	var own measured
 	ask := func() {
-		blast, berr := newBlaster(r.addr, qs, nil)
+		asker, berr := blast.New(r.addr, qs, nil)
 		if berr != nil {
 			err = berr
 			return
 		}
-		defer blast.close()
-		_, own.atLow, err = own.quietly(ctx, r, func() count { return blast.pace(lowRate, long) })
+		defer asker.Close()
+		_, own.atLow, err = own.quietly(ctx, r, func() blast.Count { return asker.Pace(ctx, lowRate, long) })
 	}
-	if oerr := onCore(loadCore, ask); oerr != nil || err != nil {
+	if oerr := blast.OnCore(loadCore, ask); oerr != nil || err != nil {
 		return errors.Join(oerr, err)
 	}
 	pids := tree(r.Pid())
 	before := used(pids)
 	out, err := exec.CommandContext(ctx, program, "-s", r.addr.Addr().String(), "-p", fmt.Sprint(r.addr.Port()), "-d", data,
-		"-Q", fmt.Sprint(lowRate), "-l", fmt.Sprint(max(1, int(long.Seconds()))), "-c", fmt.Sprint(sockets), "-T", "1").Output()
+		"-Q", fmt.Sprint(lowRate), "-l", fmt.Sprint(max(1, int(long.Seconds()))), "-c", fmt.Sprint(blast.Sockets), "-T", "1").Output()
 	if err != nil {
 		return fmt.Errorf("dnsperf: %w", err)
 	}

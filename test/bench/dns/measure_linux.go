@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"github.com/miekg/dns"
+
+	"vitalns/test/bench/blast"
 )
 
 // A measured is what one run of one server has shown.
@@ -51,8 +53,8 @@ func (b *bench) measure(ctx context.Context, s server, k kind, long time.Duratio
 	defer func() { err = errors.Join(err, r.Kill()) }()
 	m.load = r.load
 	if k.edns && !s.echo {
-		for n := range sockets {
-			jar, err := cookieOf(ctx, source(n), r.addr.String())
+		for n := range blast.Sockets {
+			jar, err := cookieOf(ctx, blast.Source(n), r.addr.String())
 			if err != nil {
 				return m, fmt.Errorf("%s: %w", s.title, err)
 			}
@@ -65,16 +67,16 @@ func (b *bench) measure(ctx context.Context, s server, k kind, long time.Duratio
 	}
 	if s.echo {
 		for i := range qs {
-			qs[i].end = 0
+			qs[i].End = 0
 		}
 	}
-	var blast *blaster
-	if err := onCore(loadCore, func() {
-		if blast, err = newBlaster(r.addr, qs, k.jars); err != nil {
+	var asker *blast.Blaster
+	if err := blast.OnCore(loadCore, func() {
+		if asker, err = blast.New(r.addr, qs, k.jars); err != nil {
 			return
 		}
-		defer blast.close()
-		err = m.ask(ctx, r, blast, long)
+		defer asker.Close()
+		err = m.ask(ctx, r, asker, long)
 	}); err != nil {
 		return m, err
 	}
@@ -85,27 +87,27 @@ func (b *bench) measure(ctx context.Context, s server, k kind, long time.Duratio
 }
 
 // ask measures saturation, then the low rate, then latency at half of the saturation.
-func (m *measured) ask(ctx context.Context, r *running, b *blaster, long time.Duration) error {
-	b.saturate(long / 4) // caches, and the runtime's own settling
-	full, perQuery, err := m.quietly(ctx, r, func() count { return b.saturate(long) })
+func (m *measured) ask(ctx context.Context, r *running, b *blast.Blaster, long time.Duration) error {
+	b.Saturate(long / 4) // caches, and the runtime's own settling
+	full, perQuery, err := m.quietly(ctx, r, func() blast.Count { return b.Saturate(long) })
 	if err != nil {
 		return err
 	}
-	m.rate, m.perQuery, m.lost = full.rate(), perQuery, float64(full.lost)/float64(full.sent)
-	if _, m.atLow, err = m.quietly(ctx, r, func() count { return b.pace(lowRate, long) }); err != nil {
+	m.rate, m.perQuery, m.lost = full.Rate(), perQuery, float64(full.Lost)/float64(full.Sent)
+	if _, m.atLow, err = m.quietly(ctx, r, func() blast.Count { return b.Pace(ctx, lowRate, long) }); err != nil {
 		return err
 	}
-	half, _, err := m.quietly(ctx, r, func() count { return b.pace(m.rate/2, long) })
+	half, _, err := m.quietly(ctx, r, func() blast.Count { return b.Pace(ctx, m.rate/2, long) })
 	if err != nil {
 		return err
 	}
-	m.half = half.percentile(0.5)
+	m.half = half.Percentile(0.5)
 	m.memory = memory(tree(r.Pid()))
 	return nil
 }
 
 // quietly measures one load, again where others had the machine meanwhile, and keeps the quietest run.
-func (m *measured) quietly(ctx context.Context, r *running, load func() count) (kept count, perQuery float64, err error) {
+func (m *measured) quietly(ctx context.Context, r *running, load func() blast.Count) (kept blast.Count, perQuery float64, err error) {
 	least := 1e9
 	for range tries {
 		pids := tree(r.Pid())
@@ -115,21 +117,21 @@ func (m *measured) quietly(ctx context.Context, r *running, load func() count) (
 		c := load()
 		took := time.Since(began)
 		all, server, own = busy()-all, used(pids)-server, used(self)-own
-		if c.wrong > 0 {
-			return c, 0, fmt.Errorf("%d wrong responses of %d: %s", c.wrong, c.sent, c.firstWrong)
+		if c.Wrong > 0 {
+			return c, 0, fmt.Errorf("%d wrong responses of %d: %s", c.Wrong, c.Sent, c.FirstWrong)
 		}
-		if c.right == 0 {
+		if c.Right == 0 {
 			continue // the server did not get its core at all
 		}
 		others := (all - server - own).Seconds() / took.Seconds()
 		if others < least {
-			least, kept, perQuery = others, c, server.Seconds()*1e6/float64(c.right)
+			least, kept, perQuery = others, c, server.Seconds()*1e6/float64(c.Right)
 		}
 		if least <= tolerated || ctx.Err() != nil {
 			break
 		}
 	}
-	if kept.right == 0 {
+	if kept.Right == 0 {
 		return kept, 0, errors.New("no response")
 	}
 	m.disturbed = max(m.disturbed, least)

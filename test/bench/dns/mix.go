@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	"github.com/miekg/dns"
+
+	"vitalns/test/bench/blast"
 )
 
 // The zone that every server serves, and what is asked of it.
@@ -16,15 +18,6 @@ const (
 	names  = 10000
 	pools  = 1000 // of the live zone, one name each
 )
-
-// A question is a packed query, its id left 0, and what every right response to it has.
-type question struct {
-	wire    []byte
-	end     int // of the question section
-	rcode   byte
-	answers uint16
-	least   uint16 // so many also do: gdnsd leaves it to the resolver to follow a CNAME
-}
 
 // A host is a name of the zone with its numbers of addresses.
 type host struct{ a, aaaa int }
@@ -70,7 +63,7 @@ type kind struct {
 }
 
 // questions makes the mix: 70 % A, 15 % AAAA, 5 % NXDOMAIN, 5 % NODATA, 5 % others.
-func questions(k kind) ([]question, error) {
+func questions(k kind) ([]blast.Question, error) {
 	const n = 50000
 	rng := rand.New(rand.NewPCG(3, 4))
 	hs := hosts()
@@ -82,7 +75,7 @@ func questions(k kind) ([]question, error) {
 			none = append(none, i)
 		}
 	}
-	qs := make([]question, 0, n)
+	qs := make([]blast.Question, 0, n)
 	for range n {
 		i, name, qtype, rcode, answers := rng.IntN(names), "", dns.TypeA, dns.RcodeSuccess, 1
 		switch p := rng.IntN(100); {
@@ -116,16 +109,16 @@ func questions(k kind) ([]question, error) {
 		if err != nil {
 			return nil, err
 		}
-		q.rcode, q.answers, q.least = byte(rcode), uint16(answers), uint16(answers)
+		q.Rcode, q.Answers, q.Least = byte(rcode), uint16(answers), uint16(answers)
 		if name[0] == 'c' {
-			q.least = 1
+			q.Least = 1 // gdnsd leaves it to the resolver to follow a CNAME
 		}
 		qs = append(qs, q)
 	}
 	return qs, nil
 }
 
-func pack(name string, qtype uint16, k kind) (question, error) {
+func pack(name string, qtype uint16, k kind) (blast.Question, error) {
 	qname := name + "." + origin
 	if name == "@" {
 		qname = origin
@@ -134,7 +127,7 @@ func pack(name string, qtype uint16, k kind) (question, error) {
 	m.Id, m.RecursionDesired = 0, false
 	bare, err := m.Pack()
 	if err != nil {
-		return question{}, err
+		return blast.Question{}, err
 	}
 	if k.edns {
 		m.SetEdns0(1232, true)
@@ -144,5 +137,5 @@ func pack(name string, qtype uint16, k kind) (question, error) {
 		}
 	}
 	wire, err := m.Pack()
-	return question{wire: wire, end: len(bare)}, err
+	return blast.Question{Wire: wire, End: len(bare)}, err
 }

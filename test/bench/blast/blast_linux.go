@@ -1,7 +1,8 @@
-package main
+package blast
 
 import (
 	"bytes"
+	"context"
 	"encoding/binary"
 	"fmt"
 	"net/netip"
@@ -13,11 +14,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// The generator: one thread on one core, sockets that are connected to the server, and no more queries
-// under way than the window. It takes no response for right that it has not looked at.
+// Sockets is how many a Blaster has, each connected to the server.
+const Sockets = 16
+
 const (
-	sockets = 16
-	window  = 512 // queries under way, all sockets together
+	window  = 512 // queries under way at saturation, all sockets together
 	batch   = 32
 	maxWire = 4096
 	lostAt  = 200 * time.Millisecond // a query without a response for so long is lost
@@ -30,6 +31,15 @@ type mmsghdr struct {
 	unix.Msghdr
 	n uint32
 	_ [4]byte
+}
+
+// A Question is a packed query, its id left 0, and what every right response to it has.
+type Question struct {
+	Wire    []byte
+	End     int // of the question section; 0: whatever comes back is right
+	Rcode   byte
+	Answers uint16
+	Least   uint16 // so many also do
 }
 
 // A lane is one socket with what is under way on it. Ids are taken in order.
@@ -47,39 +57,43 @@ type lane struct {
 	inFlight   int
 }
 
-// A count is what a run has seen.
-type count struct {
-	took              time.Duration
-	sent, right, lost int
-	wrong             int
-	firstWrong        string
-	latencies         []int64 // ns, where they were asked for; sorted
+// A Count is what a run has seen. Lost are the queries that had no response within lostAt; Late those of
+// them that had one after all.
+type Count struct {
+	Took                    time.Duration
+	Sent, Right, Lost, Late int
+	Wrong                   int
+	FirstWrong              string  // what was wrong with it
+	latencies               []int64 // ns, where they were asked for; sorted
 }
 
-func (c *count) rate() float64 { return float64(c.right) / c.took.Seconds() }
+// Rate returns the right responses a second.
+func (c *Count) Rate() float64 { return float64(c.Right) / c.Took.Seconds() }
 
-// percentile returns the latency that a share of the queries kept.
-func (c *count) percentile(q float64) time.Duration {
+// Percentile returns the latency that a share of the queries kept.
+func (c *Count) Percentile(q float64) time.Duration {
 	if len(c.latencies) == 0 {
 		return 0
 	}
 	return time.Duration(c.latencies[int(q*float64(len(c.latencies)-1))])
 }
 
-// A blaster asks one server.
-type blaster struct {
+// A Blaster asks one server. It belongs to one goroutine.
+type Blaster struct {
 	lanes     []*lane
-	questions []question
+	questions []Question
 	at        int // the question to come
-	count
+	count     Count
 }
 
-// source is the address that a lane sends from: each has a prefix of its own, as resolvers do.
-func source(n int) netip.Addr { return netip.AddrFrom4([4]byte{127, 77, byte(n), 1}) }
+// Source is the address that a lane sends from: each has a prefix of its own, as resolvers do.
+func Source(n int) netip.Addr { return netip.AddrFrom4([4]byte{127, 77, byte(n), 1}) }
 
-func newBlaster(server netip.AddrPort, qs []question, jars [][]byte) (*blaster, error) {
-	b := &blaster{questions: qs}
-	for n := range sockets {
+// New opens the sockets to a server. The questions are asked in order, again and again; where there are
+// jars, one for each socket, the last bytes of each query are those of the socket's jar.
+func New(server netip.AddrPort, qs []Question, jars [][]byte) (*Blaster, error) {
+	b := &Blaster{questions: qs}
+	for n := range Sockets {
 		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
 		if err != nil {
 			return nil, fmt.Errorf("socket: %w", err)
@@ -91,12 +105,12 @@ func newBlaster(server netip.AddrPort, qs []question, jars [][]byte) (*blaster, 
 		b.lanes = append(b.lanes, l)
 		// A buffer that is smaller than asked for shows as loss.
 		_ = unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_RCVBUF, 4<<20)
-		if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: source(n).As4()}); err != nil {
-			b.close()
+		if err := unix.Bind(fd, &unix.SockaddrInet4{Addr: Source(n).As4()}); err != nil {
+			b.Close()
 			return nil, fmt.Errorf("bind: %w", err)
 		}
 		if err := unix.Connect(fd, &unix.SockaddrInet4{Addr: server.Addr().As4(), Port: int(server.Port())}); err != nil {
-			b.close()
+			b.Close()
 			return nil, fmt.Errorf("connect: %w", err)
 		}
 		for i := range batch {
@@ -110,29 +124,30 @@ func newBlaster(server netip.AddrPort, qs []question, jars [][]byte) (*blaster, 
 	return b, nil
 }
 
-func (b *blaster) close() {
+// Close closes the sockets.
+func (b *Blaster) Close() {
 	for _, l := range b.lanes {
 		_ = unix.Close(l.fd) // only read from
 	}
 }
 
-// saturate keeps the window full.
-func (b *blaster) saturate(d time.Duration) count {
-	return b.run(d, func(l *lane, now int64) {
-		for l.inFlight < window/sockets {
-			if !b.send(l, min(batch, window/sockets-l.inFlight), now) {
+// Saturate keeps the window full for a while.
+func (b *Blaster) Saturate(d time.Duration) Count {
+	return b.run(context.Background(), d, func(l *lane, now int64) {
+		for l.inFlight < window/Sockets {
+			if !b.send(l, min(batch, window/Sockets-l.inFlight), now) {
 				return
 			}
 		}
 	})
 }
 
-// pace sends at an even rate, one query at a time, and keeps latencies.
-func (b *blaster) pace(rate float64, d time.Duration) count {
-	b.latencies = make([]int64, 0, int(rate*d.Seconds())+1)
+// Pace sends at an even rate, one query at a time, and keeps latencies: for a while, or until ctx is done.
+func (b *Blaster) Pace(ctx context.Context, rate float64, d time.Duration) Count {
+	b.count.latencies = make([]int64, 0, int(rate*d.Seconds())+1)
 	gap := float64(time.Second) / rate
 	began, sent := nanos(), 0
-	return b.run(d, func(l *lane, now int64) {
+	return b.run(ctx, d, func(l *lane, now int64) {
 		if float64(now-began) >= float64(sent)*gap && l.inFlight < 1<<15 {
 			b.send(l, 1, now)
 			sent++
@@ -140,12 +155,12 @@ func (b *blaster) pace(rate float64, d time.Duration) count {
 	})
 }
 
-// run drives all lanes for a while; feed sends what is due on one. What is still under way at the end
+// run drives all lanes for a while, or until ctx is done; feed sends what is due on one. What is still under way at the end
 // is waited for.
-func (b *blaster) run(d time.Duration, feed func(*lane, int64)) count {
-	b.count = count{latencies: b.latencies}
+func (b *Blaster) run(ctx context.Context, d time.Duration, feed func(*lane, int64)) Count {
+	b.count = Count{latencies: b.count.latencies}
 	began := nanos()
-	for now := began; now-began < int64(d); {
+	for now := began; now-began < int64(d) && ctx.Err() == nil; {
 		for _, l := range b.lanes {
 			if l.inFlight > 0 {
 				b.receive(l)
@@ -155,7 +170,7 @@ func (b *blaster) run(d time.Duration, feed func(*lane, int64)) count {
 			feed(l, now)
 		}
 	}
-	b.took = time.Duration(nanos() - began)
+	b.count.Took = time.Duration(nanos() - began)
 	sent := b.count
 	for end := nanos(); b.underWay() > 0 && nanos()-end < int64(2*lostAt); {
 		for _, l := range b.lanes {
@@ -163,13 +178,13 @@ func (b *blaster) run(d time.Duration, feed func(*lane, int64)) count {
 			b.expire(l, nanos())
 		}
 	}
-	sent.lost, sent.wrong, sent.firstWrong = b.lost, b.wrong, b.firstWrong // those that came late are no loss
+	sent.Lost, sent.Late, sent.Wrong, sent.FirstWrong = b.count.Lost, b.count.Late, b.count.Wrong, b.count.FirstWrong // those that came after the end are no loss
 	slices.Sort(sent.latencies)
-	b.latencies = nil
+	b.count.latencies = nil
 	return sent
 }
 
-func (b *blaster) underWay() int {
+func (b *Blaster) underWay() int {
 	n := 0
 	for _, l := range b.lanes {
 		n += l.inFlight
@@ -178,14 +193,14 @@ func (b *blaster) underWay() int {
 }
 
 // send sends n queries on one lane. It reports false where the kernel took none.
-func (b *blaster) send(l *lane, n int, now int64) bool {
+func (b *Blaster) send(l *lane, n int, now int64) bool {
 	for i := range n {
 		q := &b.questions[b.at]
 		id := l.next + uint16(i)
-		copy(l.out[i][:], q.wire)
-		copy(l.out[i][len(q.wire)-len(l.jar):], l.jar)
+		copy(l.out[i][:], q.Wire)
+		copy(l.out[i][len(q.Wire)-len(l.jar):], l.jar)
 		binary.BigEndian.PutUint16(l.out[i][:], id)
-		l.outIov[i].SetLen(len(q.wire))
+		l.outIov[i].SetLen(len(q.Wire))
 		l.asked[id], l.at[id] = uint32(b.at)+1, now
 		if b.at++; b.at == len(b.questions) {
 			b.at = 0
@@ -200,18 +215,18 @@ func (b *blaster) send(l *lane, n int, now int64) bool {
 	}
 	l.next += uint16(took)
 	l.inFlight += int(took)
-	b.sent += int(took)
+	b.count.Sent += int(took)
 	return took > 0
 }
 
 // receive takes what has come on one lane.
-func (b *blaster) receive(l *lane) {
+func (b *Blaster) receive(l *lane) {
 	n, _, errno := unix.RawSyscall6(unix.SYS_RECVMMSG, uintptr(l.fd), uintptr(unsafe.Pointer(&l.inHdr[0])), batch, unix.MSG_DONTWAIT, 0, 0)
 	if errno != 0 {
 		return
 	}
 	var now int64
-	if b.latencies != nil {
+	if b.count.latencies != nil {
 		now = nanos()
 	}
 	for i := range int(n) {
@@ -224,7 +239,8 @@ func (b *blaster) receive(l *lane) {
 		place := l.asked[id]
 		if place == givenUp {
 			l.asked[id] = 0
-			continue // late; it was counted as lost
+			b.count.Late++ // it was counted as lost
+			continue
 		}
 		if place == 0 {
 			b.fault("a response to nothing that is under way")
@@ -232,47 +248,47 @@ func (b *blaster) receive(l *lane) {
 		}
 		l.asked[id] = 0
 		l.inFlight--
-		if b.latencies != nil {
-			b.latencies = append(b.latencies, now-l.at[id])
+		if b.count.latencies != nil {
+			b.count.latencies = append(b.count.latencies, now-l.at[id])
 		}
 		b.judge(&b.questions[place-1], wire)
 	}
 }
 
 // judge looks at one response: rcode, number of answers, TC, and the question as it was asked.
-func (b *blaster) judge(q *question, wire []byte) {
+func (b *Blaster) judge(q *Question, wire []byte) {
 	n := binary.BigEndian.Uint16(wire[6:])
 	switch {
-	case q.end == 0: // an echo
+	case q.End == 0: // an echo
 	case wire[2]&0x82 != 0x80:
 		b.fault("%x is truncated or no response", wire)
 		return
-	case wire[3]&15 != q.rcode:
-		b.fault("%x has another rcode than %d", wire, q.rcode)
+	case wire[3]&15 != q.Rcode:
+		b.fault("%x has another rcode than %d", wire, q.Rcode)
 		return
-	case n != q.answers && n != q.least:
-		b.fault("%x has not %d answers", wire, q.answers)
+	case n != q.Answers && n != q.Least:
+		b.fault("%x has not %d answers", wire, q.Answers)
 		return
-	case len(wire) < q.end || !bytes.Equal(wire[12:q.end], q.wire[12:q.end]):
-		b.fault("%x is to another question than %x", wire, q.wire)
+	case len(wire) < q.End || !bytes.Equal(wire[12:q.End], q.Wire[12:q.End]):
+		b.fault("%x is to another question than %x", wire, q.Wire)
 		return
 	}
-	b.right++
+	b.count.Right++
 }
 
-func (b *blaster) fault(format string, args ...any) {
-	if b.wrong++; b.wrong == 1 {
-		b.firstWrong = fmt.Sprintf(format, args...)
+func (b *Blaster) fault(format string, args ...any) {
+	if b.count.Wrong++; b.count.Wrong == 1 {
+		b.count.FirstWrong = fmt.Sprintf(format, args...)
 	}
 }
 
 // expire gives up what has been under way for too long.
-func (b *blaster) expire(l *lane, now int64) {
+func (b *Blaster) expire(l *lane, now int64) {
 	for l.last != l.next && (l.asked[l.last] == 0 || now-l.at[l.last] > int64(lostAt)) {
 		if l.asked[l.last] != 0 {
 			l.asked[l.last] = givenUp
 			l.inFlight--
-			b.lost++
+			b.count.Lost++
 		}
 		l.last++
 	}
@@ -283,8 +299,8 @@ var epoch = time.Now()
 // nanos reads the monotonic clock.
 func nanos() int64 { return int64(time.Since(epoch)) }
 
-// onCore runs f on a thread of its own that is bound to one core.
-func onCore(core int, f func()) error {
+// OnCore runs f on a thread of its own that is bound to one core.
+func OnCore(core int, f func()) error {
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread() // and never unlocked: the thread ends with the goroutine
