@@ -93,7 +93,7 @@ func (r *responder) courtesy(l lead, qtype uint16, seen map[sought]bool) (next [
 	case zones.Positive:
 		rrs = r.set.Unpack(out.RRset, owner)
 	case zones.Referral:
-		if id := r.set.Glue(out.Zone, l.name, qtype); id != 0 && l.glue {
+		if id := r.set.Glue(out.Zone, l.name).Of(qtype); id != 0 && l.glue {
 			rrs = r.set.Unpack(id, owner)
 		}
 	case zones.Alias:
@@ -161,11 +161,12 @@ func (r *responder) referralGlue() {
 // glueRecords adds the addresses of one type that the zone of the referral holds for a name server, even
 // below a zone cut; or those that it answers with.
 func (r *responder) glueRecords(name zones.Name, qtype uint16) {
-	if id := r.set.Glue(r.glue.Zone, name, qtype); id != 0 {
+	held := r.set.Glue(r.glue.Zone, name)
+	if id := held.Of(qtype); id != 0 {
 		r.msg.Extra = append(r.msg.Extra, r.set.Unpack(id, name.String())...)
 		return
 	}
-	if !name.IsSubdomainOf(r.glue.Owner) && !slices.ContainsFunc(addressTypes, func(typ uint16) bool { return r.set.Glue(r.glue.Zone, name, typ) != 0 }) {
+	if !name.IsSubdomainOf(r.glue.Owner) && held == (zones.Glue{}) {
 		r.courtesy(lead{name: name, zone: r.glue.Zone}, qtype, nil)
 	}
 }

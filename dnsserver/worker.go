@@ -128,9 +128,10 @@ func (w *worker) answer(p *packet, out []byte) (reply []byte) {
 		w.counters.drop(verdict)
 		return nil
 	}
-	w.in = edge.Request{Client: p.client, Stream: p.via.stream(), Encrypted: p.via.encrypted(), Keepalive: p.keepalive, Draw: w.draw()}
+	w.in.Client, w.in.Stream, w.in.Encrypted, w.in.Keepalive = p.client, p.via.stream(), p.via.encrypted(), p.keepalive
+	w.in.Draw, w.in.Cookie.Result = w.draw(), edge.NoCookie
 	if w.cfg.Cookies != nil && verdict == edge.OK {
-		w.in.Cookie = w.cfg.Cookies.Look(&w.query, p.client, w.since)
+		w.cfg.Cookies.Look(&w.in.Cookie, &w.query, p.client, w.since)
 		w.counters.cookies[w.in.Cookie.Result]++
 	}
 	table := w.cfg.Table()

@@ -39,31 +39,41 @@ type Outcome struct {
 
 // Lookup finds what answers a question: the algorithm of RFC 1034 §4.3.2 with RFC 4592 and 6672, one
 // step of a chain at a time. It is pure structure: it never consults health, and it does not allocate.
-func (s *Set) Lookup(qname Name, qtype uint16) Outcome {
+func (s *Set) Lookup(qname Name, qtype uint16) (out Outcome) {
+	s.Find(&out, qname, qtype)
+	return out
+}
+
+// Find is Lookup where the caller has space for the Outcome, which is not copied then.
+func (s *Set) Find(out *Outcome, qname Name, qtype uint16) {
+	*out = Outcome{} // and then its fields one by one: a literal would be made elsewhere and copied
 	id, exact, ok := s.closest(qname, qtype)
 	if !ok {
-		return Outcome{}
+		return
 	}
 	p, n := s.node(id)
+	out.Zone = p.zone
 	if n.flags&(isOccluded|isCut|hasDNAME) != 0 {
 		if top, ok := s.occluder(id, exact, qtype); ok {
-			return s.leave(top)
+			s.leave(out, top)
+			return
 		}
 	}
 	if exact {
-		return s.answer(p, n, qtype)
+		s.answer(out, p, n, qtype)
+		return
 	}
 	if n.flags&hasWildcard != 0 {
 		var buf [maxName + 2]byte
 		wildcard := append(append(buf[:0], 1, '*'), p.in.name(n)...)
 		if w, ok := s.find(p.zone, text(wildcard)); ok {
 			p, n := s.node(w)
-			out := s.answer(p, n, qtype)
+			s.answer(out, p, n, qtype)
 			out.Wildcard = true
-			return out
+			return
 		}
 	}
-	return Outcome{Kind: NoSuchName, Zone: p.zone, Owner: p.in.name(n)}
+	out.Kind, out.Owner = NoSuchName, p.in.name(n)
 }
 
 // closest returns the node of a name, or of its closest encloser, in the deepest zone that holds it; ok is
@@ -125,18 +135,19 @@ func (s *Set) occluder(id nodeID, exact bool, qtype uint16) (top nodeID, ok bool
 }
 
 // leave answers for what lies at or below a zone cut, or below a DNAME.
-func (s *Set) leave(id nodeID) Outcome {
+func (s *Set) leave(out *Outcome, id nodeID) {
 	p, n := s.node(id)
-	kind, qtype := Redirect, uint16(dns.TypeDNAME)
+	out.Owner = p.in.name(n)
 	if n.flags&isCut != 0 {
-		kind, qtype = Referral, dns.TypeNS
+		out.Kind, out.RRset = Referral, p.set(n, dns.TypeNS)
+	} else {
+		out.Kind, out.RRset = Redirect, p.set(n, dns.TypeDNAME)
 	}
-	return Outcome{Kind: kind, Zone: p.zone, Owner: p.in.name(n), RRset: p.set(n, qtype)}
 }
 
-// answer answers from a node that is authoritative here.
-func (s *Set) answer(p *nodePage, n *node, qtype uint16) Outcome {
-	out := Outcome{Zone: p.zone, Owner: p.in.name(n), RRset: p.set(n, qtype)}
+// answer answers from a node of the Zone of out that is authoritative here.
+func (s *Set) answer(out *Outcome, p *nodePage, n *node, qtype uint16) {
+	out.Owner, out.RRset = p.in.name(n), p.set(n, qtype)
 	if qtype == dns.TypeANY {
 		out.RRset = p.first(n) // RFC 8482 §4.1: one RRset stands for all
 	}
@@ -144,7 +155,7 @@ func (s *Set) answer(p *nodePage, n *node, qtype uint16) Outcome {
 	switch {
 	case qtype == dns.TypeSOA && n == &p.in.nodes[0]:
 		out.Kind = ApexSOA
-	case pooled && s.claims(d, qtype, &out):
+	case pooled && s.claims(d, qtype, out):
 	case out.RRset != 0:
 		out.Kind = Positive
 	default:
@@ -153,7 +164,6 @@ func (s *Set) answer(p *nodePage, n *node, qtype uint16) Outcome {
 			out.Kind = Alias
 		}
 	}
-	return out
 }
 
 // dynamicAt returns the Dynamic of a node, if it has one.
@@ -175,11 +185,25 @@ func (s *Set) dynamicOf(zone ZoneID, owner Name) (DynamicID, bool) {
 
 func isAddress(qtype uint16) bool { return qtype == dns.TypeA || qtype == dns.TypeAAAA }
 
-// Glue returns the RRset of a type that a zone holds for a name, even below a zone cut; 0 if none.
-func (s *Set) Glue(zone ZoneID, name Name, qtype uint16) RRsetID {
-	if id, ok := s.find(zone, string(name)); ok {
-		p, n := s.node(id)
-		return p.set(n, qtype)
+// A Glue is the addresses that a zone holds for a name, even below a zone cut.
+type Glue struct{ four, six RRsetID }
+
+// Of returns the RRset of one address type; 0 if there is none.
+func (g Glue) Of(qtype uint16) RRsetID {
+	switch qtype {
+	case dns.TypeA:
+		return g.four
+	case dns.TypeAAAA:
+		return g.six
 	}
 	return 0
+}
+
+// Glue returns what a zone holds for a name.
+func (s *Set) Glue(zone ZoneID, name Name) (g Glue) {
+	if id, ok := s.find(zone, string(name)); ok {
+		p, n := s.node(id)
+		g.four, g.six = p.set(n, dns.TypeA), p.set(n, dns.TypeAAAA)
+	}
+	return g
 }

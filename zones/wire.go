@@ -6,12 +6,18 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Packed returns how many rdata an RRset has and where they stand in the store: from the start of what is
-// returned, each after its length in two bytes. They are shared: read only.
-func (s *Set) Packed(r RRsetID) (count int, rdata []byte) {
+// A Heading is what the records of a static RRset have in common, and how many there are.
+type Heading struct {
+	Type, Count uint16
+	TTL         uint32
+}
+
+// Packed returns an RRset as it stands in the store: from the start of what is returned its rdata, each after
+// its length in two bytes. They are shared: read only.
+func (s *Set) Packed(r RRsetID) (Heading, []byte) {
 	in, i := s.at(r)
 	set := &in.sets[i]
-	return int(set.count), in.rdata[set.rdata:]
+	return Heading{set.typ, set.count, set.ttl}, in.rdata[set.rdata:]
 }
 
 // toQuestion is a compression pointer to the name of the question (RFC 1035 §4.1.4).

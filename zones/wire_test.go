@@ -21,11 +21,11 @@ func TestPackedIsRdata(t *testing.T) {
 	for _, qtype := range []uint16{dns.TypeNS, dns.TypeMX, dns.TypeTXT} {
 		out := set.Lookup(zonetest.Name(t, zonetest.HardOrigin), qtype)
 		want := slices.Collect(set.Rdata(out.RRset))
-		count, at := set.Packed(out.RRset)
-		if count != len(want) || count == 0 {
-			t.Fatalf("type %d: %d rdata, want %d", qtype, count, len(want))
+		h, at := set.Packed(out.RRset)
+		if count := int(h.Count); count != len(want) || count == 0 || h.Type != qtype || h.TTL != set.TTL(out.RRset) {
+			t.Fatalf("type %d: %+v, want %d", qtype, h, len(want))
 		}
-		for i := range count {
+		for i := range want {
 			n := int(binary.BigEndian.Uint16(at))
 			if !bytes.Equal(at[2:2+n], want[i]) {
 				t.Errorf("type %d: rdata %d is %x, want %x", qtype, i, at[2:2+n], want[i])

@@ -67,11 +67,12 @@ func (j *Jar) Set(secrets ...[16]byte) {
 }
 
 // Look checks the cookie of a query from a client, and makes the one for the response: that of the
-// client, as long as it is young, else a new one.
-func (j *Jar) Look(q *Query, client netip.Addr, now time.Time) (c Cookie) {
+// client, as long as it is young, else a new one. It says so in c, whatever that was.
+func (j *Jar) Look(c *Cookie, q *Query, client netip.Addr, now time.Time) {
+	c.Result = NoCookie
 	keys := j.secrets.Load()
 	if len(q.Cookie) < clientCookie || keys == nil || len(*keys) == 0 {
-		return c
+		return
 	}
 	at := uint32(now.Unix())
 	c.Result = ClientCookie
@@ -81,7 +82,7 @@ func (j *Jar) Look(q *Query, client netip.Addr, now time.Time) (c Cookie) {
 			c.Result = ValidCookie
 			if age < renewedCookie || int32(age) < 0 {
 				copy(c.Answer[:], q.Cookie)
-				return c
+				return
 			}
 		}
 	}
@@ -89,7 +90,6 @@ func (j *Jar) Look(q *Query, client netip.Addr, now time.Time) (c Cookie) {
 	c.Answer[clientCookie] = cookieVersion
 	binary.BigEndian.PutUint32(c.Answer[hashed-4:], at)
 	binary.LittleEndian.PutUint64(c.Answer[hashed:], (*keys)[0].hash(c.Answer[:hashed], client))
-	return c
 }
 
 // check reports whether a cookie was made under one of some secrets, for this client and not too long

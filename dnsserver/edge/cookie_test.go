@@ -27,7 +27,8 @@ func look(t testing.TB, j *edge.Jar, cookie, client string, at int64) (edge.Cook
 	if v := edge.Read(unhex(t, withOptions(fmt.Sprintf("000a%04x", len(cookie)/2)+cookie)), &q); v != edge.OK {
 		t.Fatalf("cookie %s: %s", cookie, draw(&q, v))
 	}
-	c := j.Look(&q, netip.MustParseAddr(client), time.Unix(at, 0))
+	var c edge.Cookie
+	j.Look(&c, &q, netip.MustParseAddr(client), time.Unix(at, 0))
 	return c.Result, hex.EncodeToString(c.Answer[:])
 }
 
@@ -151,9 +152,10 @@ func TestCookieWhileRotating(t *testing.T) {
 					return
 				default:
 				}
-				c := j.Look(&edge.Query{Cookie: cookie}, client, time.Unix(1e9, 0))
+				var c edge.Cookie
+				j.Look(&c, &edge.Query{Cookie: cookie}, client, time.Unix(1e9, 0))
 				cookie = append(cookie[:0], c.Answer[:]...)
-				if c = j.Look(&edge.Query{Cookie: cookie}, client, time.Unix(1e9, 0)); c.Result == edge.NoCookie {
+				if j.Look(&c, &edge.Query{Cookie: cookie}, client, time.Unix(1e9, 0)); c.Result == edge.NoCookie {
 					t.Error("a moment without secrets")
 					return
 				}
@@ -172,11 +174,12 @@ func TestCookieAllocates(t *testing.T) {
 	j.Set([16]byte{1}, [16]byte{2}, [16]byte{3})
 	q, six := edge.Query{Cookie: make([]byte, 8)}, netip.MustParseAddr("2001:db8::1")
 	now := time.Unix(1e9, 0)
-	made := j.Look(&q, six, now)
+	var made, found edge.Cookie
+	j.Look(&made, &q, six, now)
 	has := edge.Query{Cookie: made.Answer[:]}
 	if n := testing.AllocsPerRun(100, func() {
-		j.Look(&q, six, now)
-		if j.Look(&has, six, now).Result != edge.ValidCookie {
+		j.Look(&found, &q, six, now)
+		if j.Look(&found, &has, six, now); found.Result != edge.ValidCookie {
 			t.Error("not valid")
 		}
 	}); n != 0 {
@@ -188,13 +191,14 @@ func BenchmarkCookie(b *testing.B) {
 	var j edge.Jar
 	j.Set([16]byte{1}, [16]byte{2}, [16]byte{3})
 	client, now := netip.MustParseAddr("192.0.2.7"), time.Unix(1e9, 0)
-	made := j.Look(&edge.Query{Cookie: make([]byte, 8)}, client, now)
+	var made, found edge.Cookie
+	j.Look(&made, &edge.Query{Cookie: make([]byte, 8)}, client, now)
 	for name, cookie := range map[string][]byte{"make": made.Answer[:8], "check": made.Answer[:]} {
 		b.Run(name, func(b *testing.B) {
 			b.ReportAllocs()
 			q := edge.Query{Cookie: cookie}
 			for b.Loop() {
-				j.Look(&q, client, now)
+				j.Look(&found, &q, client, now)
 			}
 		})
 	}

@@ -18,6 +18,10 @@ type lead struct {
 	name zones.Name
 	from uint16       // the type that leads there
 	zone zones.ZoneID // where it is looked for
+
+	// Of the name servers of a referral: what the zone holds for them, and whether they are below the cut.
+	glue  zones.Glue
+	below bool
 }
 
 // leads reports whether records of a type lead to a name whose addresses save the client a question
@@ -59,7 +63,7 @@ func (a *Answerer) leadTo(name zones.Name, typ uint16, zone zones.ZoneID) {
 		a.w.lost = true
 		return
 	}
-	a.leads = append(a.leads, lead{name, typ, zone})
+	a.leads = append(a.leads, lead{name: name, from: typ, zone: zone})
 }
 
 // additional adds the addresses of the names that the response leads to: glue of a referral, or those that
@@ -71,14 +75,14 @@ func (a *Answerer) additional() {
 		return
 	}
 	for _, qtype := range addressTypes { // of name servers an address each comes before a second one
-		for _, l := range a.leads {
-			if l.from == dns.TypeNS {
+		for i := range a.leads {
+			if l := &a.leads[i]; l.from == dns.TypeNS {
 				a.addresses(l, qtype)
 			}
 		}
 	}
-	for _, l := range a.leads {
-		if l.from != dns.TypeNS {
+	for i := range a.leads {
+		if l := &a.leads[i]; l.from != dns.TypeNS {
 			for _, qtype := range addressTypes {
 				a.addresses(l, qtype)
 			}
@@ -89,17 +93,21 @@ func (a *Answerer) additional() {
 // referralGlue adds what the zone holds for the name servers of a referral, first those below the cut,
 // without which the referral is of no use (RFC 9471 §3).
 func (a *Answerer) referralGlue() {
-	count, rdata := a.set.Packed(a.cut.RRset)
-	for range count {
-		n := int(binary.BigEndian.Uint16(rdata))
-		target, _ := nameIn(rdata[2:2+n], 0) // it has been written already
+	h, rdata := a.set.Packed(a.cut.RRset)
+	for range h.Count {
+		one, rest := first(rdata)
+		target, _ := nameIn(one, 0) // it has been written already
 		a.leadTo(a.canonical(target), 0, a.cut.Zone)
-		rdata = rdata[2+n:]
+		rdata = rest
+	}
+	for i := range a.leads {
+		l := &a.leads[i]
+		l.glue, l.below = a.set.Glue(a.cut.Zone, l.name), l.name.IsSubdomainOf(a.cut.Owner)
 	}
 	for _, a.required = range []bool{true, false} {
 		for _, qtype := range addressTypes {
-			for _, l := range a.leads {
-				if l.name.IsSubdomainOf(a.cut.Owner) == a.required {
+			for i := range a.leads {
+				if l := &a.leads[i]; l.below == a.required {
 					a.glueRecords(l, qtype)
 				}
 			}
@@ -111,24 +119,21 @@ var addressTypes = [...]uint16{dns.TypeA, dns.TypeAAAA}
 
 // glueRecords adds the addresses of one type that the zone of the referral holds for a name server, even
 // below a zone cut; or those that it answers with.
-func (a *Answerer) glueRecords(l lead, qtype uint16) {
-	var held [len(addressTypes)]zones.RRsetID
-	for i, typ := range addressTypes {
-		held[i] = a.set.Glue(a.cut.Zone, l.name, typ)
-	}
-	switch id := held[slices.Index(addressTypes[:], qtype)]; {
+func (a *Answerer) glueRecords(l *lead, qtype uint16) {
+	switch id := l.glue.Of(qtype); {
 	case id != 0:
 		a.courtesy(&owner{name: view(l.name)}, id)
-	case !a.required && held == [len(addressTypes)]zones.RRsetID{}:
+	case !a.required && l.glue == zones.Glue{}:
 		a.addresses(l, qtype)
 	}
 }
 
 // addresses adds the addresses of one type of a name that the zone is authoritative for, pools included; of a
 // name server one below a zone cut will do.
-func (a *Answerer) addresses(l lead, qtype uint16) {
+func (a *Answerer) addresses(l *lead, qtype uint16) {
 	o := owner{name: view(l.name)}
-	out := a.set.Lookup(l.name, qtype)
+	var out zones.Outcome
+	a.set.Find(&out, l.name, qtype)
 	if out.Zone != l.zone {
 		return
 	}
@@ -136,17 +141,17 @@ func (a *Answerer) addresses(l lead, qtype uint16) {
 	case zones.Positive:
 		a.courtesy(&o, out.RRset)
 	case zones.Referral:
-		if id := a.set.Glue(out.Zone, l.name, qtype); id != 0 && l.from == dns.TypeNS {
+		if id := a.set.Glue(out.Zone, l.name).Of(qtype); id != 0 && l.from == dns.TypeNS {
 			a.courtesy(&o, id)
 		}
 	case zones.Pooled:
 		pool := a.route(out.Dynamic)
 		names := a.set.Pools()[pool].Names
-		drawn := a.draw(out.Dynamic, pool, qtype)
+		drawn, result := a.draw(out.Dynamic, pool, qtype)
 		if names {
 			a.w.lost = a.w.lost || isService(l.from)
-		} else if drawn.result() == zones.DrawnServe && a.open() {
-			a.close(a.records(&o, &drawn))
+		} else if result == zones.DrawnServe && a.open() {
+			a.close(a.records(&o, drawn))
 		}
 	case zones.Alias:
 		a.w.lost = a.w.lost || isService(l.from) // they are followed
@@ -158,7 +163,8 @@ func (a *Answerer) addresses(l lead, qtype uint16) {
 // courtesy adds a static RRset, if it fits.
 func (a *Answerer) courtesy(o *owner, id zones.RRsetID) {
 	if a.open() {
-		a.close(a.w.rrset(a.set, o, id, math.MaxInt))
+		h, rdata := a.set.Packed(id)
+		a.close(a.w.rrset(o, h, rdata, math.MaxInt))
 	}
 }
 

@@ -41,7 +41,6 @@ type Answerer struct {
 	courteous bool // what is added is additional
 	mark      mark // where the RRset being added begins
 
-	at      step
 	passed  []zones.Name
 	picked  []int
 	qname   [nameSpace]byte
@@ -79,7 +78,7 @@ func (a *Answerer) Answer(t *zones.Table, q *edge.Query, in *edge.Request, out [
 	if len(out) < end {
 		return 0, nil, false
 	}
-	a.trace = edge.Trace{Zone: edge.NoZone, Members: a.trace.Members[:0]}
+	a.trace.Zone, a.trace.Source, a.trace.Truncated, a.trace.Pool, a.trace.Members = edge.NoZone, edge.FromError, false, 0, a.trace.Members[:0]
 	a.w.reset(out[:min(len(out), a.limit)], q.Name)
 	a.aa, a.answers, a.authorities, a.extras, a.scope, a.noted = false, 0, 0, 0, 0, 0
 	a.referral, a.required, a.courteous, a.padded = false, false, false, false

@@ -24,26 +24,29 @@ type step struct {
 // chain answers a question of class IN. It returns the response code, which is that of the last name
 // (RFC 6604 §3).
 func (a *Answerer) chain(qname zones.Name) (rcode int) {
-	out := a.set.Lookup(qname, a.q.Type)
+	var out zones.Outcome
+	a.set.Find(&out, qname, a.q.Type)
 	if out.Kind == zones.NotAuthoritative {
 		a.note(dns.ExtendedErrorCodeNotAuthoritative, "")
 		return dns.RcodeRefused
 	}
 	a.trace.Zone = int(out.Zone)
 	a.aa = out.Kind != zones.Referral
-	at := &a.at
-	*at = step{qname, owner{a.q.Name, toQuestion}, a.q.Type}
+	var at step // field by field, since a literal would be made elsewhere and copied
+	at.qname, at.qtype = qname, a.q.Type
+	at.owner.name, at.owner.at = a.q.Name, toQuestion
 	if out.Kind == zones.Positive { // the most frequent by far
-		a.positive(at, out.RRset)
+		a.positive(&at, out.RRset)
 		return dns.RcodeSuccess
 	}
-	for a.passed = a.passed[:0]; ; out = a.set.Lookup(at.qname, at.qtype) {
+	for a.passed = a.passed[:0]; ; a.set.Find(&out, at.qname, at.qtype) {
 		a.passed = append(a.passed, at.qname)
-		next, rcode := a.outcome(at, &out)
+		next, rcode := a.outcome(&at, &out)
 		if rcode != dns.RcodeSuccess || next == nil || a.w.lost {
 			return rcode
 		}
-		at.qname, at.owner = a.canonical(next), owner{name: next}
+		at.qname = a.canonical(next)
+		at.owner.name, at.owner.at = next, 0
 		if len(a.passed) == maxChain || slices.Contains(a.passed, at.qname) {
 			return dns.RcodeSuccess
 		}
@@ -60,9 +63,10 @@ func (a *Answerer) outcome(at *step, out *zones.Outcome) (next []byte, rcode int
 		a.soa(&at.owner, out.Zone, a.set.Zone(out.Zone).SOA.TTL)
 		a.answered(edge.FromStatic, 1)
 	case zones.Alias:
-		a.answered(edge.FromStatic, a.w.rrset(a.set, &at.owner, out.RRset, 1))
-		_, rdata := a.set.Packed(out.RRset)
-		return a.target(rdata[2 : 2+binary.BigEndian.Uint16(rdata)]), dns.RcodeSuccess
+		h, rdata := a.set.Packed(out.RRset)
+		a.answered(edge.FromStatic, a.w.rrset(&at.owner, h, rdata, 1))
+		cname, _ := first(rdata)
+		return a.target(cname), dns.RcodeSuccess
 	case zones.Referral:
 		a.refer(out)
 	case zones.Pooled:
@@ -80,17 +84,16 @@ func (a *Answerer) outcome(at *step, out *zones.Outcome) (next []byte, rcode int
 
 // positive answers with a static RRset.
 func (a *Answerer) positive(at *step, id zones.RRsetID) {
-	a.answered(edge.FromStatic, a.w.rrset(a.set, &at.owner, id, math.MaxInt))
-	typ := a.set.Type(id)
-	if !leads(typ) {
+	h, rdata := a.set.Packed(id)
+	a.answered(edge.FromStatic, a.w.rrset(&at.owner, h, rdata, math.MaxInt))
+	if !leads(h.Type) {
 		return
 	}
-	_, l := kindOf(typ)
-	count, rdata := a.set.Packed(id)
-	for range count {
-		n := int(binary.BigEndian.Uint16(rdata))
-		a.lead(at, typ, rdata[2:2+n], l.before)
-		rdata = rdata[2+n:]
+	_, l := kindOf(h.Type)
+	for range h.Count {
+		one, rest := first(rdata)
+		a.lead(at, h.Type, one, l.before)
+		rdata = rest
 	}
 }
 
@@ -113,7 +116,8 @@ func (a *Answerer) target(rdata []byte) []byte {
 func (a *Answerer) refer(out *zones.Outcome) {
 	a.referral, a.cut = true, *out
 	cut := owner{name: view(out.Owner)}
-	a.authorities += a.w.rrset(a.set, &cut, out.RRset, math.MaxInt)
+	h, rdata := a.set.Packed(out.RRset)
+	a.authorities += a.w.rrset(&cut, h, rdata, math.MaxInt)
 	a.trace.Source = max(a.trace.Source, edge.FromStatic)
 }
 

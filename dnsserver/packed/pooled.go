@@ -23,14 +23,14 @@ func (a *Answerer) pooled(at *step, out *zones.Outcome) (next []byte, rcode int)
 		a.beside(at, out)
 		return nil, dns.RcodeSuccess
 	}
-	drawn := a.draw(out.Dynamic, pool, qtype)
-	if at.qtype == dns.TypeANY && drawn.result() == zones.DrawnNoData {
-		drawn = a.draw(out.Dynamic, pool, dns.TypeAAAA)
+	drawn, result := a.draw(out.Dynamic, pool, qtype)
+	if at.qtype == dns.TypeANY && result == zones.DrawnNoData {
+		drawn, result = a.draw(out.Dynamic, pool, dns.TypeAAAA)
 	}
 	if note := &drawn.Note; note.Text != "" || note.Code != 0 {
 		a.note(note.Code, note.Text)
 	}
-	switch result := drawn.result(); {
+	switch {
 	case result == zones.DrawnServFail:
 		return nil, dns.RcodeServerFailure
 	case result == zones.DrawnNoData && at.qtype == dns.TypeANY && out.RRset != 0:
@@ -41,12 +41,12 @@ func (a *Answerer) pooled(at *step, out *zones.Outcome) (next []byte, rcode int)
 		a.negative(out.Zone, min(drawn.TTL, a.negativeTTL(out.Zone)))
 		return nil, dns.RcodeSuccess
 	}
-	a.drawnMembers(&drawn)
+	a.drawnMembers(drawn)
 	if !names {
-		a.answered(edge.FromPool, a.records(&at.owner, &drawn))
+		a.answered(edge.FromPool, a.records(&at.owner, drawn))
 		return nil, dns.RcodeSuccess
 	}
-	rdata := drawn.Rdata[drawn.picked[0]][0]
+	rdata := drawn.Rdata[a.picked[0]][0]
 	a.w.begin(&at.owner, dns.TypeCNAME, drawn.TTL, 0)
 	from := a.w.n
 	a.w.name(rdata, true)
@@ -67,23 +67,10 @@ func (a *Answerer) beside(at *step, out *zones.Outcome) {
 	}
 }
 
-// drawn is one answer of a pool.
-type drawn struct {
-	*zones.FamilyAnswer
-	picked []int // by place in Choice.Members
-	empty  bool  // those drawn have no address of the family
-}
-
-func (d *drawn) result() zones.Result {
-	if d.empty {
-		return zones.DrawnNoData
-	}
-	return d.Result
-}
-
-// draw makes this query's answer of a pool. What it picks holds until the next draw.
-func (a *Answerer) draw(id zones.DynamicID, pool zones.PoolID, qtype uint16) drawn {
-	d := drawn{FamilyAnswer: a.table.Answer(pool, qtype)}
+// draw makes this query's answer of a pool. What it picks, by place in Choice.Members, is in picked until the
+// next draw.
+func (a *Answerer) draw(id zones.DynamicID, pool zones.PoolID, qtype uint16) (*zones.FamilyAnswer, zones.Result) {
+	d := a.table.Answer(pool, qtype)
 	key := uint64(0)
 	if d.Choice.Mode == policy.Hash || a.set.Pools()[pool].Pool.Policy == policy.HashKind {
 		client := a.client(id)
@@ -97,19 +84,20 @@ func (a *Answerer) draw(id zones.DynamicID, pool zones.PoolID, qtype uint16) dra
 		}
 	}
 	if d.Result != zones.DrawnServe {
-		return d
+		return d, d.Result
 	}
 	a.picked = policy.AppendPick(a.picked[:0], d.Choice, a.in.Draw, key)
-	d.picked, d.empty = a.picked, true
-	for _, i := range d.picked {
-		d.empty = d.empty && len(d.Rdata[i]) == 0
+	for _, i := range a.picked {
+		if len(d.Rdata[i]) > 0 {
+			return d, zones.DrawnServe
+		}
 	}
-	return d
+	return d, zones.DrawnNoData // those drawn have no address of the family
 }
 
 // records writes the records of the addresses drawn and counts them.
-func (a *Answerer) records(o *owner, d *drawn) (count int) {
-	for _, i := range d.picked {
+func (a *Answerer) records(o *owner, d *zones.FamilyAnswer) (count int) {
+	for _, i := range a.picked {
 		start := 0
 		if i > 0 {
 			start = d.Ends[i-1]
@@ -138,12 +126,12 @@ func (a *Answerer) route(d zones.DynamicID) zones.PoolID {
 }
 
 // drawnMembers takes note of whom an answer sends the client to, by the first of the pools that made it.
-func (a *Answerer) drawnMembers(d *drawn) {
+func (a *Answerer) drawnMembers(d *zones.FamilyAnswer) {
 	if len(a.trace.Members) > 0 {
 		return
 	}
 	a.trace.Pool = int(d.From)
-	for _, i := range d.picked {
+	for _, i := range a.picked {
 		a.trace.Members = append(a.trace.Members, d.Choice.Members[i].Index)
 	}
 }

@@ -197,9 +197,9 @@ func (w *writer) end(from int) {
 // length in two bytes.
 func (w *writer) plain(o *owner, typ uint16, ttl uint32, count int, rdata []byte) {
 	if o.at == 0 && count > 0 { // the first writes the name, or each does where it is the root
-		n := int(binary.BigEndian.Uint16(rdata))
-		copy(w.begin(o, typ, ttl, n), rdata[2:2+n])
-		w.plain(o, typ, ttl, count-1, rdata[2+n:])
+		one, rest := first(rdata)
+		copy(w.begin(o, typ, ttl, len(one)), one)
+		w.plain(o, typ, ttl, count-1, rest)
 		return
 	}
 	head := uint64(o.at)<<48 | uint64(typ)<<32 | dns.ClassINET<<16 | uint64(ttl>>16)
@@ -282,20 +282,23 @@ func kindOf(typ uint16) (dataKind, layout) {
 	return strange, layout{}
 }
 
+// first splits off the first of some rdata as they stand in the store, each after its length in two bytes.
+func first(rdata []byte) (one, rest []byte) {
+	n := 2 + int(binary.BigEndian.Uint16(rdata))
+	return rdata[2:n], rdata[n:]
+}
+
 // rrset writes a static RRset, the first most records of it.
-func (w *writer) rrset(set *zones.Set, o *owner, id zones.RRsetID, most int) (count int) {
-	typ, ttl := set.Type(id), set.TTL(id)
-	count, rdata := set.Packed(id)
-	count = min(count, most)
-	kind, l := kindOf(typ)
-	switch kind {
+func (w *writer) rrset(o *owner, h zones.Heading, rdata []byte, most int) (count int) {
+	count = min(int(h.Count), most)
+	switch kind, l := kindOf(h.Type); kind {
 	case plain:
-		w.plain(o, typ, ttl, count, rdata)
+		w.plain(o, h.Type, h.TTL, count, rdata)
 	case named:
 		for range count {
-			n := int(binary.BigEndian.Uint16(rdata))
-			w.named(o, typ, ttl, rdata[2:2+n], l)
-			rdata = rdata[2+n:]
+			one, rest := first(rdata)
+			w.named(o, h.Type, h.TTL, one, l)
+			rdata = rest
 		}
 	default:
 		w.lost = true

@@ -20,7 +20,8 @@ import (
 
 // cookieOf is a cookie of the node for a client that has none; "" if it makes none.
 func cookieOf(n *Node) string {
-	c := n.Cookies().Look(&edge.Query{Cookie: []byte("a client")}, netip.MustParseAddr("192.0.2.7"), time.Now())
+	var c edge.Cookie
+	n.Cookies().Look(&c, &edge.Query{Cookie: []byte("a client")}, netip.MustParseAddr("192.0.2.7"), time.Now())
 	if c.Result == edge.NoCookie {
 		return ""
 	}
@@ -33,7 +34,9 @@ func accepts(t *testing.T, n *Node, cookie string) bool {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return n.Cookies().Look(&edge.Query{Cookie: raw}, netip.MustParseAddr("192.0.2.7"), time.Now()).Result == edge.ValidCookie
+	var c edge.Cookie
+	n.Cookies().Look(&c, &edge.Query{Cookie: raw}, netip.MustParseAddr("192.0.2.7"), time.Now())
+	return c.Result == edge.ValidCookie
 }
 
 // Whatever a node shows of itself, no secret is in it, in whatever way bytes are written; but it is on the

@@ -28,7 +28,8 @@ var baker = netip.MustParseAddr("192.0.2.200")
 
 // bake has the machine make a cookie for a client; its raw is nil when it has no secret.
 func (m *machine) bake() biscuit {
-	c := m.life.Cookies().Look(&edge.Query{Cookie: []byte("a client")}, baker, time.Now())
+	var c edge.Cookie
+	m.life.Cookies().Look(&c, &edge.Query{Cookie: []byte("a client")}, baker, time.Now())
 	if c.Result == edge.NoCookie {
 		return biscuit{by: m.name, made: time.Now()}
 	}
@@ -37,7 +38,9 @@ func (m *machine) bake() biscuit {
 
 // takes reports whether the machine accepts a cookie.
 func (m *machine) takes(b biscuit) bool {
-	return m.life.Cookies().Look(&edge.Query{Cookie: b.raw}, baker, time.Now()).Result == edge.ValidCookie
+	var c edge.Cookie
+	m.life.Cookies().Look(&c, &edge.Query{Cookie: b.raw}, baker, time.Now())
+	return c.Result == edge.ValidCookie
 }
 
 // share has every running machine make a cookie and every other accept it, and those in jar, which are
