@@ -3,6 +3,7 @@ package dnsserver
 import (
 	"container/list"
 	"net/netip"
+	"runtime"
 	"sync"
 	"time"
 )
@@ -37,6 +38,7 @@ func (e ending) String() string {
 // for ever, keep others out, and a lifetime for connections is not needed.
 type crowd struct {
 	most, perClient int
+	handshakes      chan struct{} // of TLS that are being computed: half of the cores is left to what answers
 
 	mu      sync.Mutex           // protects the rest
 	byUse   list.List            // of *stream; the one used last at the back
@@ -46,7 +48,10 @@ type crowd struct {
 }
 
 func newCrowd(most, perClient int) *crowd {
-	return &crowd{most: most, perClient: perClient, clients: map[netip.Prefix]int{}}
+	return &crowd{
+		most: most, perClient: perClient, handshakes: make(chan struct{}, max(1, runtime.GOMAXPROCS(0)/2)),
+		clients: map[netip.Prefix]int{},
+	}
 }
 
 // clientPrefix is what counts as one client: an address, or a /64 of IPv6, whose host can take any of it.

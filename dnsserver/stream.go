@@ -27,12 +27,36 @@ type stream struct {
 	counted netip.Prefix  // the client it counts for; the zero Prefix: none
 	handed  bool          // HTTP sets its deadlines
 
+	turns chan struct{} // while it shakes hands: it has one to compute, and gives it back to wait for its client
+
 	why  atomic.Uint32 // an ending
 	once sync.Once
 }
 
 // because notes why a stream will be closed, unless that is known.
 func (st *stream) because(why ending) { st.why.CompareAndSwap(uint32(endClient), uint32(why)) }
+
+// Read implements net.Conn.
+func (st *stream) Read(b []byte) (int, error) {
+	defer st.rest()()
+	return st.Conn.Read(b)
+}
+
+// Write implements net.Conn.
+func (st *stream) Write(b []byte) (int, error) {
+	defer st.rest()()
+	return st.Conn.Write(b)
+}
+
+// rest gives back the turn of a handshake, if it is one, and returns what waits for the next.
+func (st *stream) rest() (resume func()) {
+	turns := st.turns
+	if turns == nil {
+		return func() {}
+	}
+	<-turns
+	return func() { turns <- struct{}{} }
+}
 
 // Close implements net.Conn. Whoever sees the connection closed finds it counted.
 func (st *stream) Close() (err error) {
@@ -127,15 +151,23 @@ func (s *Server) begin(l *listener, st *stream) {
 	}
 }
 
-// handshake begins TLS.
+// handshake begins TLS. It is by far what costs most here, and is done for whoever comes: so only some are
+// computed at once, and the others wait, so that those who ask over UDP are answered meanwhile. Waiting
+// are no more than there are streams.
 func (s *Server) handshake(st *stream, cfg *tls.Config) (*tls.Conn, bool) {
 	s.crowd.patience(st, s.times.query)
 	_ = st.SetWriteDeadline(time.Now().Add(s.times.query)) // a connection that is closed shows in the handshake
 	conn := tls.Server(st, cfg)
-	if err := conn.Handshake(); err != nil {
+	st.turns = s.crowd.handshakes
+	st.turns <- struct{}{}
+	err := conn.Handshake()
+	<-st.turns
+	st.turns = nil
+	if err != nil {
 		st.end(endTLS)
 		return nil, false
 	}
+	acknowledge(st.Conn)
 	return conn, true
 }
 

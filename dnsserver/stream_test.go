@@ -1,6 +1,7 @@
 package dnsserver_test
 
 import (
+	"crypto/tls"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -184,5 +185,36 @@ func TestManyConnections(t *testing.T) {
 	}
 	for _, c := range held {
 		_ = c.Close() // the server has closed most
+	}
+}
+
+// A client that waits for its handshake to be acknowledged before it sends more (Nagle's algorithm) does not
+// wait long.
+func TestHandshakeAcknowledged(t *testing.T) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the kernel of Linux alone can be told to")
+	}
+	cfg, pool, _ := secured(t, dnsserver.Config{})
+	s := serve(t, cfg)
+	best := time.Hour
+	for range 10 { // another program may have the cores for a while
+		raw, err := net.Dial("tcp", s.AddrsOf(dnsserver.TLS)[0].String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = raw.(*net.TCPConn).SetNoDelay(false) // it would be slower without
+		c := tls.Client(raw, trusting(pool))
+		if err := c.Handshake(); err != nil {
+			t.Fatal(err)
+		}
+		begin := time.Now()
+		if err := ask(&dns.Conn{Conn: c}); err != nil {
+			t.Fatal(err)
+		}
+		best = min(best, time.Since(begin))
+		_ = c.Close() // it has its answer
+	}
+	if best > 30*time.Millisecond {
+		t.Errorf("the first answer took %s", best)
 	}
 }

@@ -1,0 +1,7 @@
+//go:build !linux
+
+package dnsserver
+
+import "net"
+
+func acknowledge(net.Conn) {}
