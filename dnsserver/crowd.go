@@ -22,6 +22,7 @@ const (
 	endTLS              // no handshake
 	endProxy            // no PROXY header, or from a stranger
 	endHTTP             // over DoH: by its client, or by a limit of HTTP
+	endLife             // it has lasted long enough
 	endBroken           // an error of the connection
 	endDrain            // the server stops
 	endings
@@ -29,13 +30,13 @@ const (
 
 // String returns the ending as metrics name it.
 func (e ending) String() string {
-	return [...]string{"client", "idle", "slow_query", "slow_reader", "overload", "client_limit", "not_query", "tls", "proxy", "http", "broken", "shutdown"}[e]
+	return [...]string{"client", "idle", "slow_query", "slow_reader", "overload", "client_limit", "not_query", "tls", "proxy", "http", "lifetime", "broken", "shutdown"}[e]
 }
 
 // A crowd is the streams that are open: TCP, DoT and DoH alike. When there are as many as there may be,
 // the one whose last query is the longest ago gives way to a new one; a client that has as many as one
 // may gets no more. So neither those who hold connections and ask nothing, nor those who send a query
-// for ever, keep others out, and a lifetime for connections is not needed.
+// for ever, keep others out.
 type crowd struct {
 	most, perClient int
 	handshakes      chan struct{} // of TLS that are being computed: half of the cores is left to what answers

@@ -39,7 +39,7 @@ func newWeb(s *Server) *web {
 	mux := http.NewServeMux()
 	mux.HandleFunc(dohPath, s.serveDoH)
 	w.http = http.Server{
-		Handler: mux, TLSConfig: s.doh, ErrorLog: log.New(io.Discard, "", 0),
+		Handler: aging(mux), TLSConfig: s.doh, ErrorLog: log.New(io.Discard, "", 0),
 		ReadHeaderTimeout: s.times.query, ReadTimeout: s.times.query, WriteTimeout: s.times.query + s.times.write,
 		IdleTimeout: s.times.secret, MaxHeaderBytes: maxHeaders,
 		HTTP2: &http.HTTP2Config{
@@ -52,6 +52,19 @@ func newWeb(s *Server) *web {
 	}
 	return w
 }
+
+// aging has a stream that has lasted long enough end behind its next response: by GOAWAY over HTTP/2.
+func aging(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if st := streamOf(r); st.old() {
+			st.because(endLife)
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+func streamOf(r *http.Request) *stream { return r.Context().Value(streamKey{}).(*stream) }
 
 // streamKey is the key of a request's stream: net/http has no other way to tell it.
 type streamKey struct{}
@@ -96,7 +109,7 @@ func (w *web) shutdown(ctx context.Context) {
 // serveDoH answers one request. Any message that can be answered is, with 200 and whatever rcode it
 // deserves (RFC 8484 §4.2.1).
 func (s *Server) serveDoH(w http.ResponseWriter, r *http.Request) {
-	st := r.Context().Value(streamKey{}).(*stream)
+	st := streamOf(r)
 	s.crowd.use(st)
 	wire, code, problem := dohMessage(w, r)
 	if code != 0 {

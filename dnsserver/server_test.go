@@ -35,6 +35,12 @@ func serve(t *testing.T, cfg dnsserver.Config) *dnsserver.Server {
 	if err != nil {
 		t.Fatal(err)
 	}
+	run(t, s)
+	return s
+}
+
+// run has a server serve until the test ends.
+func run(t *testing.T, s *dnsserver.Server) {
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() { done <- s.Serve(ctx) }()
@@ -44,7 +50,6 @@ func serve(t *testing.T, cfg dnsserver.Config) *dnsserver.Server {
 			t.Errorf("Serve: %v", err)
 		}
 	})
-	return s
 }
 
 func exchange(t *testing.T, network, addr, qname string, qtype uint16) *dns.Msg {

@@ -22,6 +22,7 @@ type stream struct {
 	via    Transport
 	client netip.Addr // the zero Addr: not known, or a proxy that asks for itself
 	server *Server
+	ends   time.Time // when it has lasted long enough
 
 	place   *list.Element // the crowd's, as are the next two
 	counted netip.Prefix  // the client it counts for; the zero Prefix: none
@@ -35,6 +36,9 @@ type stream struct {
 
 // because notes why a stream will be closed, unless that is known.
 func (st *stream) because(why ending) { st.why.CompareAndSwap(uint32(endClient), uint32(why)) }
+
+// old reports whether a stream has lasted long enough.
+func (st *stream) old() bool { return !time.Now().Before(st.ends) }
 
 // Read implements net.Conn.
 func (st *stream) Read(b []byte) (int, error) {
@@ -104,7 +108,7 @@ func (s *Server) serveStreams(l *listener, stop <-chan struct{}) {
 
 // admit takes a connection in, or closes it.
 func (s *Server) admit(l *listener, conn net.Conn) (*stream, bool) {
-	st := &stream{Conn: conn, via: l.via, server: s}
+	st := &stream{Conn: conn, via: l.via, server: s, ends: time.Now().Add(s.times.life)}
 	if !l.proxied {
 		st.client = peer(conn)
 	}

@@ -18,13 +18,21 @@ type streamTimes struct {
 	busy   time.Duration // the same for all, when more than half of the room is taken
 	query  time.Duration // for a query that has begun; for a PROXY header; for a handshake
 	write  time.Duration // for a client to take responses
+	life   time.Duration // of the whole connection
 	grace  time.Duration // for what is on its way when the server drains
 }
 
 var defaultTimes = streamTimes{
 	idle: 10 * time.Second, secret: 30 * time.Second, busy: 2 * time.Second,
-	query: 5 * time.Second, write: 5 * time.Second, grace: 100 * time.Millisecond,
+	query: 5 * time.Second, write: 5 * time.Second, life: DefaultLifetime, grace: 100 * time.Millisecond,
 }
+
+// DefaultLifetime is how long a connection lasts at most. One that asks all the time is no burden; but one
+// that lasted for ever would show its client an old certificate for ever, and hold it to one node of many.
+const DefaultLifetime = time.Hour
+
+// SetLifetime replaces DefaultLifetime. It comes before Serve.
+func (s *Server) SetLifetime(d time.Duration) { s.times.life = d }
 
 const (
 	inputSize  = 4 << 10       // what is read at once; an idle stream holds no more
@@ -95,7 +103,10 @@ var outputs = sync.Pool{New: func() any { return new([]byte) }}
 func (s *Server) converse(st *stream, conn net.Conn) {
 	why := s.answerAll(st, conn)
 	st.because(why)
-	if why == endClient || why == endIdle || why == endDrain {
+	switch why {
+	case endLife:
+		s.farewell(st, conn)
+	case endClient, endIdle, endDrain:
 		_ = conn.Close() // TLS says farewell, if the client takes it
 	}
 	_ = st.Close() // there is nobody to tell
@@ -104,7 +115,10 @@ func (s *Server) converse(st *stream, conn net.Conn) {
 func (s *Server) answerAll(st *stream, conn net.Conn) ending {
 	var in framed
 	for {
-		idle := s.idle(st.via)
+		idle := s.idle(st)
+		if idle <= 0 {
+			return endLife
+		}
 		if why, ok := s.await(st, conn, &in, idle); !ok {
 			return why
 		}
@@ -115,15 +129,28 @@ func (s *Server) answerAll(st *stream, conn net.Conn) ending {
 	}
 }
 
-// idle is how long a stream may wait for its next query.
-func (s *Server) idle(via Transport) time.Duration {
+// farewell ends a stream that may still be asking: what was answered arrives, since the client sees the end
+// before what it asked since then is thrown away. It asks that again elsewhere (RFC 7766 §6.2.4).
+func (s *Server) farewell(st *stream, conn net.Conn) {
+	for _, c := range []net.Conn{conn, st.Conn} { // TLS, and what is below
+		if c, ok := c.(interface{ CloseWrite() error }); ok {
+			_ = c.CloseWrite() // or it is gone already
+		}
+	}
+	s.crowd.patience(st, s.times.busy)
+	_, _ = io.Copy(io.Discard, st) // until it has gone as well, or its time is over
+}
+
+// idle is how long a stream may wait for its next query; not at all where it has lasted long enough.
+func (s *Server) idle(st *stream) time.Duration {
+	d := s.times.idle
 	switch _, busy := s.crowd.by(); {
 	case busy:
-		return s.times.busy
-	case via.encrypted():
-		return s.times.secret
+		d = s.times.busy
+	case st.via.encrypted():
+		d = s.times.secret
 	}
-	return s.times.idle
+	return min(d, time.Until(st.ends))
 }
 
 // await reads until a message is whole: its first byte within idle, all of it within the time for that.
@@ -131,7 +158,11 @@ func (s *Server) await(st *stream, conn net.Conn, in *framed, idle time.Duration
 	if in.empty() {
 		s.crowd.patience(st, idle)
 		if err := in.fill(conn); err != nil {
-			return s.readEnding(err, endIdle), false
+			late := endIdle
+			if st.old() {
+				late = endLife
+			}
+			return s.readEnding(err, late), false
 		}
 	}
 	if in.whole() {

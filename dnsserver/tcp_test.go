@@ -107,14 +107,20 @@ func TestStreamTimes(t *testing.T) {
 		{"gone", func(c net.Conn) { c.Close() }, 0, "tcp client 1"},
 		{"a response", func(c net.Conn) { c.Write(append([]byte{0, 12, 0, 1, 0x80}, make([]byte, 9)...)) }, 0, "tcp not_query 1"},
 		{"an empty message", func(c net.Conn) { c.Write([]byte{0, 0}) }, 0, "tcp not_query 1"},
-		{"a query every nine seconds, for an hour", func(c net.Conn) {
-			for range 400 {
+		{"a query every nine seconds, for half an hour", func(c net.Conn) {
+			for range 200 {
 				time.Sleep(9 * time.Second)
 				c.Write(q)
 				readFramed(c)
 			}
 			c.Close()
-		}, time.Hour, "tcp client 1"},
+		}, 30 * time.Minute, "tcp client 1"},
+		{"a query every nine seconds, for ever", func(c net.Conn) { // and it does not see the end, since a pipe has no half of one
+			for err := error(nil); err == nil; _, err = readFramed(c) {
+				time.Sleep(9 * time.Second)
+				c.Write(q)
+			}
+		}, defaultTimes.life + defaultTimes.busy, "tcp lifetime 1"},
 	} {
 		t.Run(tt.what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 	"vitalns/zones/zonefile"
 )
 
-var dnsKeys = zonefile.Keys{Names: []string{"listen", "tls", "https", "cert_file", "key_file", "proxy", "proxy_from", "tcp_connections", "tcp_per_client", "udp_size", "lameduck", "rrl", "cookie_secret_file", "explain"},
+var dnsKeys = zonefile.Keys{Names: []string{"listen", "tls", "https", "cert_file", "key_file", "proxy", "proxy_from", "tcp_connections", "tcp_per_client", "tcp_lifetime", "udp_size", "lameduck", "rrl", "cookie_secret_file", "explain"},
 	Foreign: dnsForeign()}
 
 func dnsForeign() map[string]string {
@@ -42,11 +42,16 @@ func (f *File) server(a Answers, version string, log *slog.Logger) (Server, erro
 		return nil, err
 	}
 	size := cmp.Or(uint16(f.UDPSize), dnsserver.DefaultUDPSize)
-	return dnsserver.New(dnsserver.Config{
+	s, err := dnsserver.New(dnsserver.Config{
 		Fast:   func() dnsserver.Fast { return packed.New(f.Node, size) },
 		Listen: f.Listen, Table: a.Table, Explain: a.Explain, NSID: f.Node, Version: "vitalns " + version,
 		Cookies: a.Cookies, ExplainTo: f.Explain, UDPSize: size, Lameduck: f.Lameduck, Limiter: a.Limiter, Logger: log,
 		TLS: f.Streams.TLS, HTTPS: f.Streams.HTTPS, Certificate: cert, Proxy: f.Streams.Proxy, ProxyFrom: f.Streams.ProxyFrom,
 		MaxStreams: f.Streams.Most, MaxPerClient: f.Streams.PerClient,
 	})
+	if err != nil {
+		return nil, err
+	}
+	s.SetLifetime(f.Streams.Lifetime)
+	return s, nil
 }

@@ -4,6 +4,7 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+	"time"
 
 	"vitalns/dnsserver"
 	"vitalns/zones/zonefile"
@@ -16,12 +17,16 @@ type FileStreams struct {
 	Proxy             []string
 	ProxyFrom         []netip.Prefix
 	Most, PerClient   int
+	Lifetime          time.Duration
 }
 
-var defaultStreams = FileStreams{Most: dnsserver.DefaultMaxStreams, PerClient: dnsserver.DefaultMaxPerClient}
+var defaultStreams = FileStreams{Most: dnsserver.DefaultMaxStreams, PerClient: dnsserver.DefaultMaxPerClient, Lifetime: dnsserver.DefaultLifetime}
 
 // maxStreams bounds what can be configured: each connection takes memory.
 const maxStreams = 1 << 20
+
+// maxLifetime bounds how long a connection may be allowed to last.
+const maxLifetime = 7 * 24 * time.Hour
 
 const certHint = "cert_file is the certificate and its chain, key_file its key, both PEM: `openssl x509 -in FILE -noout -subject -dates` shows one"
 
@@ -57,6 +62,7 @@ func (f *File) parseStreams(t *zonefile.Table) {
 	s.parseProxy(f, t, taken)
 	t.Get("tcp_connections").Int(&s.Most, 1, maxStreams)
 	t.Get("tcp_per_client").Int(&s.PerClient, 1, maxStreams)
+	t.Get("tcp_lifetime").Duration(&s.Lifetime, time.Second, maxLifetime)
 }
 
 // parseCertificate reads which certificate is shown over TLS and HTTPS.
@@ -138,6 +144,7 @@ func (s FileStreams) needRestart(b FileStreams) []string {
 	add(!slices.Equal(s.ProxyFrom, b.ProxyFrom), "proxy_from")
 	add(s.Most != b.Most, "tcp_connections")
 	add(s.PerClient != b.PerClient, "tcp_per_client")
+	add(s.Lifetime != b.Lifetime, "tcp_lifetime")
 	return names
 }
 

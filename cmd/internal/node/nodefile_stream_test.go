@@ -26,6 +26,7 @@ func TestParseStreams(t *testing.T) {
 		{"proxy_from alone", `proxy_from = "192.0.2.1"`, "has no effect", "write proxy"},
 		{"no prefix", `proxy = "127.0.0.1:5300"` + "\n" + `proxy_from = "proxy.example"`, "is not a subnet", ""},
 		{"no connection", `tcp_connections = 0`, "1 to", ""},
+		{"no time", `tcp_lifetime = "0s"`, "from 1s to 1w", ""},
 		{"another program's word", `dot = ":853"`, `unknown key "dot"`, "`tls`"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -93,6 +94,7 @@ func TestStreamsNeedRestart(t *testing.T) {
 		{`proxy_from = "192.0.2.1"`, "[dns] proxy_from"},
 		{`tcp_connections = 9`, "[dns] tcp_connections"},
 		{`tcp_per_client = 9`, "[dns] tcp_per_client"},
+		{`tcp_lifetime = "9s"`, "[dns] tcp_lifetime"},
 	} {
 		if got := strings.Join(needsRestart(old, parse(tt.dns)), ", "); got != tt.want {
 			t.Errorf("%s: got %q", tt.dns, got)

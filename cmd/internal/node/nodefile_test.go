@@ -26,6 +26,7 @@ proxy    = [":5300", "192.0.2.53:853"]
 proxy_from = ["192.0.2.1", "2001:db8:1::/64"]
 tcp_connections = 100
 tcp_per_client = 7
+tcp_lifetime = "90s"
 udp_size = 1400
 lameduck = "3s"
 [http]
@@ -56,7 +57,7 @@ format = "json"
 		Streams: FileStreams{
 			TLS: []string{"192.0.2.53:853"}, HTTPS: []string{"192.0.2.53:443", "[2001:db8::53]:443"}, CertFile: "etc/ns1.pem", KeyFile: "/etc/ns1.key",
 			Proxy: []string{":5300", "192.0.2.53:853"}, ProxyFrom: []netip.Prefix{netip.MustParsePrefix("192.0.2.1/32"), netip.MustParsePrefix("2001:db8:1::/64")},
-			Most: 100, PerClient: 7,
+			Most: 100, PerClient: 7, Lifetime: 90 * time.Second,
 		},
 		Lameduck: 3 * time.Second, RRL: defaultRRL(),
 		HTTP: "127.0.0.1:8053", TokenFile: "etc/api.token", Control: "/run/x.sock",
