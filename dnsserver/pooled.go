@@ -175,12 +175,10 @@ func (r *responder) client(ecs bool) netip.Prefix {
 	return netip.PrefixFrom(addr, addr.BitLen())
 }
 
-// draw makes this query's answer of a pool. It depends on the client where the pool chooses by hash, or the
-// fallback that it is served from.
+// draw makes this query's answer of a pool.
 func (r *responder) draw(ecs bool, pool zones.PoolID, qtype uint16) zones.Drawn {
 	client := r.client(ecs)
-	byHash := r.set.Pools()[pool].Pool.Policy == policy.HashKind || r.table.Answer(pool, qtype).Choice.Mode == policy.Hash
-	if byHash && r.useSubnet(ecs) {
+	if r.useSubnet(ecs) && r.table.Answer(pool, qtype).ByHash {
 		most := policy.ClientBits6
 		if client.Addr().Is4() {
 			most = policy.ClientBits4

@@ -55,10 +55,13 @@ type FamilyAnswer struct {
 	Rdata  [][][]byte // by place in Choice.Members: what it adds, in wire form; read only
 	TTL    uint32
 	Note   Note
-	// Records are what all of Choice.Members add, as records owned by the name of the question, and Ends
-	// where those of each end: one body for every name of a pool. Of names there is none.
+	// Records are what all of Choice.Members add, as records owned by the name of the question: one body for
+	// every name of a pool. Of names there are none.
 	Records []byte
-	Ends    []int
+	Parts   []Part // by place in Choice.Members
+	// ByHash: it depends on the client's address, for the pool chooses by hash, or the one of the chain that
+	// it is served from.
+	ByHash bool
 }
 
 // NoLimit is the TTL of a NODATA that health has no part in: the pool has no address of that family.
@@ -155,6 +158,7 @@ func (a *PoolAnswer) family(sc *scene, sol *solution, f family) (until time.Dura
 	in := sol.by[f]
 	out := &a.by[f]
 	*out = FamilyAnswer{Result: in.result, From: sol.links[in.place].id, Class: in.class, Choice: in.choice, TTL: NoLimit}
+	out.ByHash = in.choice.Mode == policy.Hash || sol.links[0].Pool.Policy == policy.HashKind
 	if in.cause == noFamily {
 		return forever
 	}
@@ -167,9 +171,7 @@ func (a *PoolAnswer) family(sc *scene, sol *solution, f family) (until time.Dura
 		out.Rdata = append(out.Rdata, rdata)
 	}
 	out.TTL, until = sc.ttl(sol, f)
-	if f != alias {
-		out.Records, out.Ends = packMembers(familyTypes[f], out.TTL, out.Rdata)
-	}
+	out.pack(f)
 	out.Note = sol.note(f)
 	return until
 }

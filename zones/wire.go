@@ -23,20 +23,28 @@ func (s *Set) Packed(r RRsetID) (Heading, []byte) {
 // toQuestion is a compression pointer to the name of the question (RFC 1035 §4.1.4).
 const toQuestion = 0xc000 | 12
 
-// packMembers returns the records that members add, in wire form and owned by the name of the question, and
-// where those of each end.
-func packMembers(typ uint16, ttl uint32, rdata [][][]byte) (records []byte, ends []int) {
-	ends = make([]int, len(rdata))
-	for i, member := range rdata {
-		for _, b := range member {
-			records = binary.BigEndian.AppendUint16(records, toQuestion)
-			records = binary.BigEndian.AppendUint16(records, typ)
-			records = binary.BigEndian.AppendUint16(records, dns.ClassINET)
-			records = binary.BigEndian.AppendUint32(records, ttl)
-			records = binary.BigEndian.AppendUint16(records, uint16(len(b)))
-			records = append(records, b...)
+// A Part is what one of the members of a choice adds to an answer.
+type Part struct {
+	Index int // its place in the pool's file order
+	Count int // of records
+	End   int // of them, in FamilyAnswer.Records
+}
+
+// pack fills in Records and Parts, once Choice, Rdata and TTL are there. Of names there are no Records.
+func (a *FamilyAnswer) pack(f family) {
+	a.Parts = make([]Part, len(a.Rdata))
+	for i, rdata := range a.Rdata {
+		for _, b := range rdata {
+			if f == alias {
+				break
+			}
+			a.Records = binary.BigEndian.AppendUint16(a.Records, toQuestion)
+			a.Records = binary.BigEndian.AppendUint16(a.Records, familyTypes[f])
+			a.Records = binary.BigEndian.AppendUint16(a.Records, dns.ClassINET)
+			a.Records = binary.BigEndian.AppendUint32(a.Records, a.TTL)
+			a.Records = binary.BigEndian.AppendUint16(a.Records, uint16(len(b)))
+			a.Records = append(a.Records, b...)
 		}
-		ends[i] = len(records)
+		a.Parts[i] = Part{Index: a.Choice.Members[i].Index, Count: len(rdata), End: len(a.Records)}
 	}
-	return records, ends
 }

@@ -49,7 +49,7 @@ func TestPoolRecords(t *testing.T) {
 		for i, rdata := range a.Rdata {
 			msg := append(make([]byte, 12), 1, 'x', 0) // a name where a question stands
 			off := len(msg)
-			msg = append(msg, a.Records[start:a.Ends[i]]...)
+			msg = append(msg, a.Records[start:a.Parts[i].End]...)
 			for _, want := range rdata {
 				rr, next, err := dns.UnpackRR(msg, off)
 				if err != nil {
@@ -63,7 +63,7 @@ func TestPoolRecords(t *testing.T) {
 			if off != len(msg) {
 				t.Errorf("type %d, member %d: %d bytes too many", qtype, i, len(msg)-off)
 			}
-			start = a.Ends[i]
+			start = a.Parts[i].End
 		}
 	}
 }

@@ -72,7 +72,7 @@ func (a *Answerer) beside(at *step, out *zones.Outcome) {
 func (a *Answerer) draw(id zones.DynamicID, pool zones.PoolID, qtype uint16) (*zones.FamilyAnswer, zones.Result) {
 	d := a.table.Answer(pool, qtype)
 	key := uint64(0)
-	if d.Choice.Mode == policy.Hash || a.set.Pools()[pool].Pool.Policy == policy.HashKind {
+	if d.ByHash {
 		client := a.client(id)
 		key = policy.ClientKey(client)
 		if a.useSubnet(id) {
@@ -88,7 +88,7 @@ func (a *Answerer) draw(id zones.DynamicID, pool zones.PoolID, qtype uint16) (*z
 	}
 	a.picked = policy.AppendPick(a.picked[:0], d.Choice, a.in.Draw, key)
 	for _, i := range a.picked {
-		if len(d.Rdata[i]) > 0 {
+		if d.Parts[i].Count > 0 {
 			return d, zones.DrawnServe
 		}
 	}
@@ -100,14 +100,15 @@ func (a *Answerer) records(o *owner, d *zones.FamilyAnswer) (count int) {
 	for _, i := range a.picked {
 		start := 0
 		if i > 0 {
-			start = d.Ends[i-1]
+			start = d.Parts[i-1].End
 		}
-		count += len(d.Rdata[i])
+		part := &d.Parts[i]
+		count += part.Count
 		if o.at == toQuestion {
-			a.w.bytes(d.Records[start:d.Ends[i]])
+			a.w.bytes(d.Records[start:part.End])
 			continue
 		}
-		for r := d.Records[start:d.Ends[i]]; len(r) > 0; {
+		for r := d.Records[start:part.End]; len(r) > 0; {
 			n := int(binary.BigEndian.Uint16(r[10:]))
 			copy(a.w.begin(o, binary.BigEndian.Uint16(r[2:]), d.TTL, n), r[12:12+n])
 			r = r[12+n:]
@@ -118,10 +119,12 @@ func (a *Answerer) records(o *owner, d *zones.FamilyAnswer) (count int) {
 
 // route returns the pool for this client.
 func (a *Answerer) route(d zones.DynamicID) zones.PoolID {
-	pool, scope := a.table.Route(d, a.client(d).Addr())
 	if a.useSubnet(d) {
+		pool, scope := a.table.Route(d, a.q.Subnet.Prefix.Addr())
 		a.scope = max(a.scope, scope)
+		return pool
 	}
+	pool, _ := a.table.Route(d, a.in.Client.Unmap())
 	return pool
 }
 
@@ -132,6 +135,6 @@ func (a *Answerer) drawnMembers(d *zones.FamilyAnswer) {
 	}
 	a.trace.Pool = int(d.From)
 	for _, i := range a.picked {
-		a.trace.Members = append(a.trace.Members, d.Choice.Members[i].Index)
+		a.trace.Members = append(a.trace.Members, d.Parts[i].Index)
 	}
 }
