@@ -205,6 +205,32 @@ func TestProxyRefused(t *testing.T) {
 	}
 }
 
+// What only looks whether somebody listens, as load balancers do, is no offence.
+func TestProxySilent(t *testing.T) {
+	s, _, log := proxied(t, "127.0.0.1/32")
+	for range 3 {
+		c, err := net.Dial("tcp", s.AddrsOf(dnsserver.TCP)[0].String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = c.Close() // that is all
+	}
+	c, err := net.Dial("tcp", s.AddrsOf(dnsserver.TCP)[0].String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.(*net.TCPConn).SetLinger(0)
+	_ = c.Close() // with a reset
+	for deadline := time.Now().Add(5 * time.Second); ended(s, "tcp", "client") < 4; runtime.Gosched() {
+		if time.Now().After(deadline) {
+			t.Fatalf("counted %+v", s.Stats().Ended)
+		}
+	}
+	if log.String() != "" {
+		t.Errorf("the log says %s", log)
+	}
+}
+
 // A stranger is not believed, whatever it sends.
 func TestProxyOfStranger(t *testing.T) {
 	s, secret, log := proxied(t, "192.0.2.0/24")

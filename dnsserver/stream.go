@@ -4,6 +4,7 @@ import (
 	"container/list"
 	"crypto/tls"
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"net/netip"
@@ -181,6 +182,9 @@ func (s *Server) introduce(st *stream) bool {
 	s.crowd.patience(st, s.times.query)
 	client, err := s.readProxy(st, from)
 	switch {
+	case errors.Is(err, errSilent):
+		st.end(endClient)
+		return false
 	case err != nil:
 		if !s.crowd.draining() {
 			s.refuseProxy(from, err)
@@ -196,20 +200,26 @@ func (s *Server) introduce(st *stream) bool {
 	return true
 }
 
+// errSilent is of one who says nothing and leaves, as those do who look whether somebody listens.
+var errSilent = errors.New("it left without a word")
+
 func (s *Server) readProxy(r io.Reader, from netip.Addr) (netip.Addr, error) {
 	if !s.trusts(from) {
 		return netip.Addr{}, errStranger
 	}
 	b := make([]byte, edge.MaxProxy)
-	if _, err := io.ReadFull(r, b[:edge.ProxyFixed]); err != nil {
-		return netip.Addr{}, err
+	if n, err := io.ReadFull(r, b[:edge.ProxyFixed]); err != nil {
+		if n == 0 && s.readEnding(err, endProxy) == endClient {
+			return netip.Addr{}, errSilent
+		}
+		return netip.Addr{}, fmt.Errorf("read the PROXY header: %w", err)
 	}
 	size, err := edge.ProxySize(b[:edge.ProxyFixed])
 	if err != nil {
 		return netip.Addr{}, err
 	}
 	if _, err := io.ReadFull(r, b[edge.ProxyFixed:size]); err != nil {
-		return netip.Addr{}, err
+		return netip.Addr{}, fmt.Errorf("read the PROXY header: %w", err)
 	}
 	client, _, err := edge.ReadProxy(b[:size])
 	return client, err
