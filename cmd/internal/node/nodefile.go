@@ -55,6 +55,11 @@ type secret struct {
 	hint string // how to make a good one
 }
 
+// unwise is what a secret's load returns of one that can be used and should not be.
+type unwise struct{ text, hint string }
+
+func (u unwise) Error() string { return u.text }
+
 // How to make secrets.
 const (
 	keyHint   = "make one with `vitalns keygen cluster`, the same file on every node"
@@ -84,7 +89,8 @@ var (
 	fileKeys = zonefile.Keys{
 		Names: []string{"node", "site", "zones", "state_dir", "start_grace", "dns", "http", "control", "probe", "cluster", "log", "checks", "geo"},
 		Foreign: map[string]string{"name": "node", "hostname": "node", "id": "node", "location": "site", "region": "site", "statedir": "state_dir",
-			"gossip": "cluster", "listen": "dns", "logging": "log", "admin": "http", "api": "http"},
+			"gossip": "cluster", "listen": "dns", "logging": "log", "admin": "http", "api": "http",
+			"tls": "dns", "dot": "dns", "https": "dns", "doh": "dns", "rrl": "dns.rrl", "ratelimit": "dns.rrl"},
 	}
 	httpKeys    = zonefile.Keys{Names: []string{"listen", "token_file"}}
 	controlKeys = zonefile.Keys{Names: []string{"socket"}}
@@ -216,7 +222,9 @@ func (f *File) finish() {
 func (f *File) readSecrets() zonefile.Problems {
 	for _, s := range f.secrets {
 		err := s.load(*s.path)
-		switch perr := new(fs.PathError); {
+		switch perr, why := new(fs.PathError), (unwise{}); {
+		case errors.As(err, &why):
+			s.key.Warn(why.hint, "%s", why.text)
 		case errors.As(err, &perr):
 			s.key.Warn("a node does not start without it", "%s %s: %v", s.key.Name, perr.Path, perr.Err)
 		case err != nil:

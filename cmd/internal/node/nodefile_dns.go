@@ -17,6 +17,7 @@ var dnsKeys = zonefile.Keys{Names: []string{"listen", "tls", "https", "cert_file
 func dnsForeign() map[string]string {
 	all := maps.Clone(streamForeign)
 	maps.Copy(all, rrlForeign)
+	all["cookiesecret"] = "cookie_secret_file"
 	return all
 }
 

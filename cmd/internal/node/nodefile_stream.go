@@ -1,7 +1,11 @@
 package node
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -31,7 +35,9 @@ const maxLifetime = 7 * 24 * time.Hour
 const certHint = "cert_file is the certificate and its chain, key_file its key, both PEM: `openssl x509 -in FILE -noout -subject -dates` shows one"
 
 var streamForeign = map[string]string{"dot": "tls", "doh": "https", "cert": "cert_file", "certificate": "cert_file", "key": "key_file",
-	"tls_cert": "cert_file", "tls_key": "key_file", "proxy_protocol": "proxy", "proxy_allow": "proxy_from", "tcp_clients": "tcp_connections", "max_tcp_clients": "tcp_connections"}
+	"tlscert": "cert_file", "tlskey": "key_file", "tlsservicepem": "cert_file", "tlsservicekey": "key_file", "proxyprotocol": "proxy", "proxyallow": "proxy_from",
+	"tcpclients": "tcp_connections", "maxtcpclients": "tcp_connections", "maxtcpconnections": "tcp_connections", "tcpcount": "tcp_connections",
+	"maxtcpconnectionsperclient": "tcp_per_client", "maxtcpconnectionduration": "tcp_lifetime"}
 
 func (f *File) parseStreams(t *zonefile.Table) {
 	s := &f.Streams
@@ -62,6 +68,9 @@ func (f *File) parseStreams(t *zonefile.Table) {
 	s.parseProxy(f, t, taken)
 	t.Get("tcp_connections").Int(&s.Most, 1, maxStreams)
 	t.Get("tcp_per_client").Int(&s.PerClient, 1, maxStreams)
+	if v := t.Get("tcp_per_client"); v != nil && s.PerClient > s.Most {
+		v.Warn("", "one client may have all %d connections of `tcp_connections`", s.Most)
+	}
 	t.Get("tcp_lifetime").Duration(&s.Lifetime, time.Second, maxLifetime)
 }
 
@@ -84,11 +93,24 @@ func (s *FileStreams) parseCertificate(f *File, t *zonefile.Table) {
 	case cert != nil && !shown:
 		cert.KeyWarn("write tls = \"ADDRESS:853\" or https = \"ADDRESS:443\"", "the certificate is shown to nobody")
 	case cert != nil:
-		f.secrets = append(f.secrets, secret{cert, &s.CertFile, func(string) error {
-			_, err := dnsserver.LoadCertificate(s.CertFile, s.KeyFile)
-			return err
-		}, certHint})
+		f.secrets = append(f.secrets, secret{cert, &s.CertFile, s.checkCertificate, certHint},
+			secret{key, &s.KeyFile, func(path string) error { _, err := os.ReadFile(path); return err }, certHint})
 	}
+}
+
+// checkCertificate says what is wrong with the certificate; that its key cannot be read is said of the key.
+func (s *FileStreams) checkCertificate(chain string) error {
+	c, err := dnsserver.LoadCertificate(chain, s.KeyFile)
+	unread := new(fs.PathError)
+	switch {
+	case errors.As(err, &unread) && unread.Path == s.KeyFile:
+		return nil
+	case err != nil:
+		return err
+	case time.Now().After(c.NotAfter()):
+		return unwise{fmt.Sprintf("certificate %s has expired on %s", chain, c.NotAfter().UTC().Format(time.DateTime)), "clients that look at it ask nothing; it is looked at again every few seconds"}
+	}
+	return nil
 }
 
 // parseProxy reads where a PROXY header comes first, and who may send it.
@@ -111,9 +133,13 @@ func (s *FileStreams) parseProxy(f *File, t *zonefile.Table, addrs map[string]st
 	}
 	for _, item := range from.List() {
 		var p netip.Prefix
-		if item.Prefix(&p) {
-			s.ProxyFrom = append(s.ProxyFrom, p)
+		if !item.Prefix(&p) {
+			continue
 		}
+		if p.Bits() == 0 {
+			item.Warn("write the addresses of the proxies alone", "everyone may send a PROXY header, and so ask in any name")
+		}
+		s.ProxyFrom = append(s.ProxyFrom, p)
 	}
 	switch {
 	case len(proxy.List()) > 0 && len(from.List()) == 0:

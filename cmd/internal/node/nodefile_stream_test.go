@@ -1,13 +1,20 @@
 package node
 
 import (
+	"crypto/rand"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/pem"
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"vitalns/test/live"
+	"vitalns/zones/zonefile"
 )
 
 // What is wrong with listeners, their certificate and proxies, and what is proposed.
@@ -26,7 +33,10 @@ func TestParseStreams(t *testing.T) {
 		{"proxy_from alone", `proxy_from = "192.0.2.1"`, "has no effect", "write proxy"},
 		{"no prefix", `proxy = "127.0.0.1:5300"` + "\n" + `proxy_from = "proxy.example"`, "is not a subnet", ""},
 		{"no connection", `tcp_connections = 0`, "1 to", ""},
+		{"all for one", `tcp_per_client = 5000`, "may have all 4096", ""},
 		{"no time", `tcp_lifetime = "0s"`, "from 1s to 1w", ""},
+		{"proxy by everyone", `proxy = "127.0.0.1:5300"` + "\n" + `proxy_from = "::/0"`, "everyone may send a PROXY header", "of the proxies alone"},
+		{"a word of two", `max-tcp-connection-duration = 5`, `unknown key`, "`tcp_lifetime`"},
 		{"another program's word", `dot = ":853"`, `unknown key "dot"`, "`tls`"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -71,10 +81,55 @@ func TestCertificateOfFile(t *testing.T) {
 		t.Fatal(err)
 	}
 	check(1, "chain.pem with key")
+	if err := os.Remove(filepath.Join(dir, "key.pem")); err != nil {
+		t.Fatal(err)
+	}
+	check(0, "node.toml:4:12: warning: [dns]: key_file")
 	if err := os.Remove(filepath.Join(dir, "chain.pem")); err != nil {
 		t.Fatal(err)
 	}
 	check(0, "no such file")
+}
+
+// One that has expired is shown, since the clock may be wrong, but not without a word.
+func TestCertificateExpired(t *testing.T) {
+	dir := t.TempDir()
+	chain, key, err := live.WriteCertificate(dir, "ns1.example")
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair, err := tls.LoadX509KeyPair(chain, key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pair.Leaf.NotAfter = time.Date(2000, 1, 2, 3, 4, 5, 0, time.UTC)
+	der, err := x509.CreateCertificate(rand.Reader, pair.Leaf, pair.Leaf, pair.Leaf.PublicKey, pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(chain, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(dir, "node.toml")
+	if err := os.WriteFile(path, []byte("[dns]\ntls = \"127.0.0.1:8853\"\ncert_file = \"chain.pem\"\nkey_file = \"key.pem\"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	l := Loader{Path: path}.Load()
+	if l.Problems.Errors() > 0 || !strings.Contains(fmt.Sprint(l.Problems), "node.toml:3:13: warning: [dns]: certificate "+chain+" has expired on 2000-01-02 03:04:05") {
+		t.Errorf("got %v", l.Problems)
+	}
+}
+
+// The words of other programs stand in their tables as they are looked for there, and lead to a key.
+func TestForeignWords(t *testing.T) {
+	for what, keys := range map[string]zonefile.Keys{"": fileKeys, "[cluster]": clusterKeys, "[dns]": dnsKeys, "[dns.rrl]": rrlKeys} {
+		for word, to := range keys.Foreign {
+			key, _, _ := strings.Cut(to, ".")
+			if strings.Trim(word, "abcdefghijklmnopqrstuvwxyz0123456789") != "" || !slices.Contains(keys.Names, key) {
+				t.Errorf("%s: %q leads to %q", what, word, to)
+			}
+		}
+	}
 }
 
 // A reload names every key that only a start can change.
