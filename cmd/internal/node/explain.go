@@ -44,7 +44,11 @@ func (n *Node) Explain(ctx context.Context, name, qtype, from string) (zones.Exp
 // oneLine explains in one line, for `dig CH TXT NAME`; "" for a name that is not served. It waits for
 // nobody, so that around a swap the votes it names may be a turn newer than the answer.
 func (n *Node) oneLine(name zones.Name) string {
-	return zones.Explain(n.table.Load(), n.snapshot.Load(), zones.Question{Name: name, Type: dns.TypeA}).Line()
+	t := n.table.Load()
+	if t.Set().Lookup(name, dns.TypeA).Kind == zones.NotAuthoritative {
+		return ""
+	}
+	return zones.Explain(t, n.snapshot.Load(), zones.Question{Name: name, Type: dns.TypeA}).Line()
 }
 
 func typeText(t uint16) string { return dns.Type(t).String() }
