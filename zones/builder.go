@@ -79,7 +79,7 @@ func (b *Builder) owner(name string) (OwnerID, error) {
 	if Name(name).IsWildcard() {
 		b.made.nodes[parent].flags |= hasWildcard
 	}
-	if len(b.names)+len(name) > math.MaxUint32 || len(b.made.nodes) >= math.MaxInt32 {
+	if uint64(len(b.names)+len(name)) > math.MaxUint32 || len(b.made.nodes) >= math.MaxInt32 {
 		return 0, errTooLarge
 	}
 	return b.append(name), nil
@@ -112,7 +112,7 @@ func (b *Builder) Add(e Entry, rdata []byte) error {
 	if e.Type == 0 || len(rdata) > math.MaxUint16 {
 		return fmt.Errorf("zones: internal error: %s has rdata of type %d and %d bytes", b.Name(e.Owner), e.Type, len(rdata))
 	}
-	if len(b.made.rdata)+len(rdata)+2 > math.MaxUint32 {
+	if uint64(len(b.made.rdata)+len(rdata)+2) > math.MaxUint32 {
 		return errTooLarge
 	}
 	e.rdata = uint32(len(b.made.rdata))

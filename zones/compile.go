@@ -60,7 +60,7 @@ func (c *compiler) zone(src *Source) error {
 	if records.origin != src.Origin {
 		return fmt.Errorf("zones: internal error: the records of zone %s are those of zone %s", src.Origin, records.origin)
 	}
-	if c.names += len(records.nodes); (len(c.pages)+1)*pageNodes+len(records.nodes) > math.MaxUint32 {
+	if c.names += len(records.nodes); uint64((len(c.pages)+1)*pageNodes+len(records.nodes)) > math.MaxUint32 {
 		return errTooLarge
 	}
 	id := ZoneID(len(c.zones))
