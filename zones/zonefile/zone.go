@@ -34,13 +34,14 @@ var (
 	testKeys = Keys{Names: []string{"down", "query", "expect"}}
 )
 
-// Defaults of a zone, in seconds.
+// Defaults of a zone, in seconds. Those of the SOA are the least that delegation checkers find nothing to say
+// of.
 const (
 	defaultTTL     = 3600
-	defaultRefresh = 3600
-	defaultRetry   = 600
+	defaultRefresh = 14400
+	defaultRetry   = 3600
 	defaultExpire  = 1209600
-	defaultMinimum = 60 // negative answers outlive recovery, so not long
+	defaultMinimum = 300 // negative answers outlive recovery, so no longer
 	longMinimum    = 300
 )
 
