@@ -86,9 +86,9 @@ func (j *Jar) Look(c *Cookie, q *Query, client netip.Addr, now time.Time) {
 			}
 		}
 	}
-	copy(c.Answer[:], q.Cookie[:clientCookie])
-	c.Answer[clientCookie] = cookieVersion
-	binary.BigEndian.PutUint32(c.Answer[hashed-4:], at)
+	// In words of 8 bytes, as hash reads them: it need not wait until what is written has arrived.
+	binary.LittleEndian.PutUint64(c.Answer[:], binary.LittleEndian.Uint64(q.Cookie))
+	binary.BigEndian.PutUint64(c.Answer[clientCookie:], cookieVersion<<56|uint64(at))
 	binary.LittleEndian.PutUint64(c.Answer[hashed:], (*keys)[0].hash(c.Answer[:hashed], client))
 }
 
@@ -112,13 +112,12 @@ func check(keys []sipKey, cookie []byte, client netip.Addr, now uint32) (age uin
 // hash is SipHash-2-4 over a cookie without its hash, reserved bytes as they came, and the address.
 func (k sipKey) hash(cookie []byte, client netip.Addr) uint64 {
 	var buf [hashed + 16]byte
-	n := copy(buf[:], cookie)
-	if client = client.Unmap(); client.Is4() {
+	binary.LittleEndian.PutUint64(buf[:], binary.LittleEndian.Uint64(cookie))
+	binary.LittleEndian.PutUint64(buf[clientCookie:], binary.LittleEndian.Uint64(cookie[clientCookie:]))
+	if client.Is4() || client.Is4In6() {
 		addr := client.As4()
-		n += copy(buf[n:], addr[:])
-	} else {
-		addr := client.As16()
-		n += copy(buf[n:], addr[:])
+		return siphash.Hash(k.k0, k.k1, buf[:hashed+copy(buf[hashed:], addr[:])])
 	}
-	return siphash.Hash(k.k0, k.k1, buf[:n])
+	addr := client.As16()
+	return siphash.Hash(k.k0, k.k1, buf[:hashed+copy(buf[hashed:], addr[:])])
 }

@@ -107,6 +107,9 @@ func (w *writer) find(name []byte) (at int, ok bool) {
 
 // spells reports whether the name that stands in the message is this one.
 func (w *writer) spells(at int, name []byte) bool {
+	if end := at + len(name); end <= w.n && string(w.buf[at:end]) == string(name) {
+		return true // it stands there in one piece, as most do
+	}
 	for {
 		n := int(w.buf[at])
 		switch {
