@@ -47,9 +47,15 @@ func (s *Set) Lookup(qname Name, qtype uint16) (out Outcome) {
 // Find is Lookup where the caller has space for the Outcome, which is not copied then.
 func (s *Set) Find(out *Outcome, qname Name, qtype uint16) {
 	*out = Outcome{} // and then its fields one by one: a literal would be made elsewhere and copied
-	id, exact, ok := s.closest(qname, qtype)
-	if !ok {
-		return
+	id, exact := s.find(itsOwn, string(qname))
+	switch {
+	case !exact:
+		var ok bool
+		if id, ok = s.enclosing(qname.Parent()); !ok {
+			return
+		}
+	case qtype == dns.TypeDS:
+		id, exact = s.delegating(qname, id)
 	}
 	p, n := s.node(id)
 	out.Zone = p.zone
@@ -76,25 +82,20 @@ func (s *Set) Find(out *Outcome, qname Name, qtype uint16) {
 	out.Kind, out.Owner = NoSuchName, p.in.name(n)
 }
 
-// closest returns the node of a name, or of its closest encloser, in the deepest zone that holds it; ok is
-// false where none does. A DS at an apex belongs to the parent, where that is here too (RFC 4035
-// §3.1.4.1).
-func (s *Set) closest(qname Name, qtype uint16) (id nodeID, exact, ok bool) {
-	if id, ok = s.find(itsOwn, string(qname)); ok {
-		if qtype != dns.TypeDS || s.zones[s.zoneOf(id)].apex != id {
-			return id, true, true
-		}
-		above, ok := s.enclosing(qname.Parent())
-		if !ok {
-			return id, true, true
-		}
-		if cut, ok := s.find(s.zoneOf(above), string(qname)); ok {
-			return cut, true, true
-		}
-		return above, false, true
+// delegating returns the node that answers for the DS of a name, or its closest encloser. At an apex that is
+// the parent's, where that is here too (RFC 4035 §3.1.4.1).
+func (s *Set) delegating(qname Name, id nodeID) (at nodeID, exact bool) {
+	if s.zones[s.zoneOf(id)].apex != id {
+		return id, true
 	}
-	id, ok = s.enclosing(qname.Parent())
-	return id, false, ok
+	above, ok := s.enclosing(qname.Parent())
+	if !ok {
+		return id, true
+	}
+	if cut, ok := s.find(s.zoneOf(above), string(qname)); ok {
+		return cut, true
+	}
+	return above, false
 }
 
 // enclosing returns the deepest node at or above a name.
