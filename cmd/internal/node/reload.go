@@ -13,7 +13,12 @@ import (
 )
 
 // Plan reads the files and says what a reload would change; nothing changes.
-func (n *Node) Plan(ctx context.Context) (Reload, error) {
+func (n *Node) Plan(ctx context.Context) (r Reload, err error) {
+	aside(func() { r, err = n.plan(ctx) })
+	return r, err
+}
+
+func (n *Node) plan(ctx context.Context) (Reload, error) {
 	defer n.settleMemory()
 	l := n.world.Load()
 	m, err := n.moment(ctx)
@@ -25,7 +30,12 @@ func (n *Node) Plan(ctx context.Context) (Reload, error) {
 
 // Reload reads the files and serves them, whole or not at all. The comparison is made beside the loop: it
 // takes long where zones are large.
-func (n *Node) Reload(ctx context.Context) (Reload, error) {
+func (n *Node) Reload(ctx context.Context) (r Reload, err error) {
+	aside(func() { r, err = n.reload(ctx) })
+	return r, err
+}
+
+func (n *Node) reload(ctx context.Context) (Reload, error) {
 	select {
 	case n.reloading <- struct{}{}: // or files read earlier might be served later
 	case <-ctx.Done():
