@@ -36,10 +36,11 @@ func main() {
 	binary := flag.String("vitalns", "./vitalns", "the binary to measure")
 	names := flag.Int("names", 1_000_000, "names in the zone")
 	rounds := flag.Int("n", 5, "runs of each server")
-	rate := flag.Int("rate", 20_000, "queries a second during reloads")
+	rate := flag.Int("rate", 100_000, "queries a second during reloads")
+	only := flag.String("only", "", "compare, reload or words; all")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, *binary, *names, *rounds, *rate)
+	err := run(ctx, *binary, *names, *rounds, *rate, *only)
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bench-large:", err)
@@ -57,7 +58,7 @@ type bench struct {
 	missed []string
 }
 
-func run(ctx context.Context, binary string, names, rounds, rate int) (err error) {
+func run(ctx context.Context, binary string, names, rounds, rate int, only string) (err error) {
 	stage, err := live.Open(binary)
 	if err != nil {
 		return err
@@ -75,14 +76,20 @@ func run(ctx context.Context, binary string, names, rounds, rate int) (err error
 	}
 	load, _ := os.ReadFile("/proc/loadavg") // for people who wonder
 	fmt.Printf("a zone of %d names with one A each; %d CPUs, %s, load %s\n", names, runtime.NumCPU(), runtime.Version(), strings.TrimSpace(string(load)))
-	if err := b.compare(ctx, rounds); err != nil {
-		return err
-	}
-	if err := b.reload(ctx, rate); err != nil {
-		return err
-	}
-	if err := b.verdicts(ctx); err != nil {
-		return err
+	for _, part := range []struct {
+		name    string
+		measure func() error
+	}{
+		{"compare", func() error { return b.compare(ctx, rounds) }},
+		{"reload", func() error { return b.reload(ctx, rate) }},
+		{"words", func() error { return b.verdicts(ctx) }},
+	} {
+		if only != "" && only != part.name {
+			continue
+		}
+		if err := part.measure(); err != nil {
+			return err
+		}
 	}
 	if len(b.missed) > 0 {
 		return fmt.Errorf("MISSED: %s", strings.Join(b.missed, "; "))

@@ -3,7 +3,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
@@ -11,118 +10,152 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/http"
+	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
-	"regexp"
-	"strconv"
+	"runtime"
 	"time"
+
+	"github.com/miekg/dns"
+
+	"vitalns/test/bench/blast"
 )
 
-const reloads = 3
+const (
+	reloads = 5
+	before  = 2 * time.Second // of queries, before each reload
+)
+
+// The server that reloads has one core, for all that it does, and the generator another one.
+const (
+	serverCore = "0"
+	loadCore   = 1
+)
+
+// A loaded is what queries met around reloads, one of each.
+type loaded struct {
+	quiet, busy []blast.Count
+	took        []time.Duration // by the reloads
+}
 
 // reload reloads the zone, changed, under load, and counts the queries that are lost.
 func (b *bench) reload(ctx context.Context, rate int) error {
-	dnsperf, err := exec.LookPath("dnsperf")
-	if err != nil {
-		fmt.Println("  reload under load: not measured (Debian package dnsperf)")
+	if runtime.NumCPU() < 2 {
+		fmt.Println("  reload under load: not measured (two cores are needed: one for the server, one for the load)")
 		return nil
 	}
 	zone, err := b.write("changing.zone", b.names)
 	if err != nil {
 		return err
 	}
-	r, err := b.start(ctx, servers[0], zone, "h0000000."+origin)
+	s := servers[0]
+	s.core = serverCore
+	r, err := b.start(ctx, s, zone, "h0000000."+origin)
 	if err != nil {
 		return err
 	}
 	if _, _, err := r.rest(ctx); err != nil {
 		return err
 	}
-	questions, err := b.questions()
+	qs, err := b.questions()
 	if err != nil {
 		return err
 	}
-	host, port, err := net.SplitHostPort(r.addr)
-	if err != nil {
-		return err
-	}
-	load := exec.CommandContext(ctx, dnsperf, "-s", host, "-p", port, "-d", questions, "-Q", fmt.Sprint(rate), "-l", "3600", "-c", "8", "-q", "5000", "-t", "2")
-	load.Cancel = func() error { return load.Process.Signal(os.Interrupt) }
-	var said bytes.Buffer
-	load.Stdout, load.Stderr = &said, &said
-	if err := load.Start(); err != nil {
-		return err
-	}
-	took, err := r.reloads(ctx, zone, b.names)
-	if err := errors.Join(err, load.Process.Signal(os.Interrupt)); err != nil {
-		return err
-	}
-	_ = load.Wait() // interrupted, it says what it has
-	sent, lost, latency, err := counts(said.String())
-	if err != nil {
-		return err
+	var l loaded
+	if oerr := blast.OnCore(loadCore, func() { err = l.load(ctx, r, zone, b.names, rate, qs) }); oerr != nil || err != nil {
+		return errors.Join(oerr, err)
 	}
 	rest, peak, err := r.rest(ctx)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("  %d reloads beside %d q/s: %.2f s each, %d of %d queries lost (%s), latency %s; %.1f MB at rest afterwards, peak %.1f MB\n", reloads, rate,
-		median(took).Seconds(), lost, sent, b.must(lost == 0, "%d queries lost in reloads", lost), latency, rest/1e6, peak/1e6)
+	l.report(b, rate)
+	fmt.Printf("    %.1f MB at rest afterwards, peak %.1f MB\n", rest/1e6, peak/1e6)
 	return r.Kill()
 }
 
-// reloads changes an address and reloads, again and again, and sees the new one answered.
-func (r *running) reloads(ctx context.Context, zone string, names int) (took []time.Duration, err error) {
+// load asks all the time, and meanwhile changes an address and reloads, again and again, and sees the new
+// one answered.
+func (l *loaded) load(ctx context.Context, r *running, zone string, names, rate int, qs []blast.Question) error {
+	asker, err := blast.New(netip.MustParseAddrPort(r.addr), qs, nil)
+	if err != nil {
+		return err
+	}
+	defer asker.Close()
 	for i := range reloads {
-		if err := writeZone(zone, names, 100+i); err != nil {
-			return nil, err
+		if err := writeZone(zone+".new", names, 100+i); err != nil {
+			return err
 		}
+		if err := os.Rename(zone+".new", zone); err != nil {
+			return err
+		}
+		l.quiet = append(l.quiet, asker.Pace(ctx, float64(rate), before))
+		ended := make(chan error, 1)
+		asking, stop := context.WithCancel(ctx)
 		began := time.Now()
-		if err := r.post(ctx, "/api/v1/reload", ""); err != nil {
-			return nil, err
+		go func() {
+			defer stop()
+			ended <- r.post(ctx, "/api/v1/reload", "")
+		}()
+		l.busy = append(l.busy, asker.Pace(asking, float64(rate), patience))
+		if err := <-ended; err != nil {
+			return err
 		}
-		took = append(took, time.Since(began))
+		l.took = append(l.took, time.Since(began))
 		want := fmt.Sprintf("192.0.2.%d", 100+i)
 		if err := r.await(ctx, "h0000000."+origin, func(addr string) bool { return addr == want }); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return took, nil
+	return nil
 }
 
-// questions writes what is asked: names at random.
-func (b *bench) questions() (path string, err error) {
-	path = filepath.Join(b.stage.Dir, "questions")
-	f, err := os.Create(path)
-	if err != nil {
-		return "", err
+// report prints what queries met before reloads and during them.
+func (l *loaded) report(b *bench, rate int) {
+	var all, quiet blast.Count
+	for i := range reloads {
+		for _, c := range []struct{ sum, of *blast.Count }{{&all, &l.busy[i]}, {&quiet, &l.quiet[i]}} {
+			c.sum.Sent, c.sum.Lost, c.sum.Late, c.sum.Wrong = c.sum.Sent+c.of.Sent, c.sum.Lost+c.of.Lost, c.sum.Late+c.of.Late, c.sum.Wrong+c.of.Wrong
+			c.sum.Took += c.of.Took
+			if c.sum.FirstWrong == "" {
+				c.sum.FirstWrong = c.of.FirstWrong
+			}
+		}
 	}
-	w := bufio.NewWriter(f)
+	fmt.Printf("  %d reloads beside %d q/s, server and reload on one core: %.2f s each\n", reloads, rate, median(l.took).Seconds())
+	for _, c := range []struct {
+		when string
+		sum  blast.Count
+		of   []blast.Count
+	}{{"before", quiet, l.quiet}, {"during", all, l.busy}} {
+		at := func(q float64) time.Duration {
+			var each []time.Duration
+			for i := range c.of {
+				each = append(each, c.of[i].Percentile(q))
+			}
+			return median(each).Round(time.Microsecond)
+		}
+		fmt.Printf("    %s: %d queries at %.0f q/s, %d lost (%d of them late), %d wrong; p50 %v, p90 %v, p99 %v, max %v\n", c.when, c.sum.Sent,
+			float64(c.sum.Sent)/c.sum.Took.Seconds(), c.sum.Lost, c.sum.Late, c.sum.Wrong, at(0.5), at(0.9), at(0.99), at(1))
+	}
+	fmt.Printf("    no query lost: %s; none wrong: %s\n", b.must(all.Lost == 0, "%d queries lost in reloads", all.Lost),
+		b.must(all.Wrong+quiet.Wrong == 0, "%d wrong responses beside reloads: %s", all.Wrong+quiet.Wrong, all.FirstWrong+quiet.FirstWrong))
+}
+
+// questions are what is asked: names at random.
+func (b *bench) questions() ([]blast.Question, error) {
 	random := rand.New(rand.NewPCG(1, 2))
-	for range 100_000 {
-		fmt.Fprintf(w, "h%07d.%s A\n", 1+random.IntN(b.names-1), origin)
+	qs := make([]blast.Question, 0, 100_000)
+	for range cap(qs) {
+		m := new(dns.Msg).SetQuestion(fmt.Sprintf("h%07d.%s", 1+random.IntN(b.names-1), origin), dns.TypeA)
+		m.Id = 0
+		wire, err := m.Pack()
+		if err != nil {
+			return nil, err
+		}
+		qs = append(qs, blast.Question{Wire: wire, End: len(wire), Answers: 1, Least: 1})
 	}
-	return path, errors.Join(w.Flush(), f.Close())
-}
-
-var (
-	sentLine    = regexp.MustCompile(`Queries sent:\s+(\d+)`)
-	lostLine    = regexp.MustCompile(`Queries lost:\s+(\d+)`)
-	latencyLine = regexp.MustCompile(`Average Latency \(s\):\s+(.*)`)
-)
-
-// counts reads what dnsperf says at its end.
-func counts(said string) (sent, lost int, latency string, err error) {
-	a, b, c := sentLine.FindStringSubmatch(said), lostLine.FindStringSubmatch(said), latencyLine.FindStringSubmatch(said)
-	if a == nil || b == nil || c == nil {
-		return 0, 0, "", fmt.Errorf("dnsperf says: %s", said)
-	}
-	if sent, err = strconv.Atoi(a[1]); err != nil {
-		return 0, 0, "", err
-	}
-	lost, err = strconv.Atoi(b[1])
-	return sent, lost, c[1] + " s", err
+	return qs, nil
 }
 
 // post asks something of a node over its control socket.

@@ -27,6 +27,7 @@ type server struct {
 	files               map[string]string
 	args                []string
 	zoneAt              string // where the master file is to lie; "": where it is
+	core                string // the only one that it may use; "": all
 }
 
 var servers = []server{
@@ -141,6 +142,9 @@ func (b *bench) start(ctx context.Context, s server, zone, name string) (*runnin
 	var args []string
 	for _, a := range s.args {
 		args = append(args, fill.Replace(a))
+	}
+	if s.core != "" {
+		path, args = "taskset", append([]string{"-c", s.core, path}, args...)
 	}
 	began := time.Now()
 	p, err := b.stage.Start(path, args...)
