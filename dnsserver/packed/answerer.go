@@ -2,6 +2,7 @@ package packed
 
 import (
 	"encoding/binary"
+	"slices"
 	"unsafe"
 
 	"github.com/miekg/dns"
@@ -43,16 +44,11 @@ type Answerer struct {
 
 	passed  []zones.Name
 	picked  []int
-	qname   [nameSpace]byte
-	lowered []byte // names of rdata, in lower case
+	lowered []byte // names, in lower case
 }
 
-const (
-	maxName   = 255
-	nameSpace = maxName + 9 // written in words of 8 bytes
-	// loweredSpace bounds the names of rdata with capitals in one response; full: it is left to Respond.
-	loweredSpace = 2048
-)
+// loweredSpace bounds the names with capitals of one response; full: it is left to Respond.
+const loweredSpace = 2048
 
 // New returns an Answerer of a node of this name (RFC 5001) that sends at most udpSize bytes over UDP.
 func New(nsid string, udpSize uint16) *Answerer {
@@ -85,7 +81,7 @@ func (a *Answerer) Answer(t *zones.Table, q *edge.Query, in *edge.Request, out [
 	a.leads, a.lowered = a.leads[:0], a.lowered[:0]
 	a.w.n = copy(out, q.Wire[:end])
 
-	rcode := a.chain(lower(&a.qname, q))
+	rcode := a.chain(a.canonical(q.Name))
 	if a.w.lost {
 		return 0, nil, false
 	}
@@ -176,19 +172,6 @@ func view(n zones.Name) []byte { return unsafe.Slice(unsafe.StringData(string(n)
 // text is a name in canonical form that stands in a buffer, for as long as it does.
 func text(b []byte) zones.Name { return zones.Name(unsafe.String(unsafe.SliceData(b), len(b))) }
 
-// lower writes the question's name in lower case into buf.
-func lower(buf *[nameSpace]byte, q *edge.Query) zones.Name {
-	name, n := q.Wire[headerSize:], len(q.Name)
-	at := 0
-	for ; at < n && at+8 <= len(name); at += 8 {
-		binary.LittleEndian.PutUint64(buf[at:], lower8(binary.LittleEndian.Uint64(name[at:])))
-	}
-	for ; at < n; at++ {
-		buf[at] = lower1(name[at])
-	}
-	return text(buf[:n])
-}
-
 // lower8 puts the ASCII letters among 8 bytes in lower case. Lengths of labels are none.
 func lower8(x uint64) uint64 {
 	const ones, low7 = 0x0101010101010101, 0x7f7f7f7f7f7f7f7f
@@ -204,24 +187,39 @@ func lower1(c byte) byte {
 	return c
 }
 
-// canonical is a name of some rdata in lower case.
+// canonical is a name in lower case, good until the next query: the very bytes, where they are that already,
+// which they are most often. What has just been written could not be read at once.
 func (a *Answerer) canonical(name []byte) zones.Name {
-	for _, c := range name {
-		if 'A' <= c && c <= 'Z' {
-			return a.copyLower(name)
-		}
+	if isLower(name) {
+		return text(name)
 	}
-	return text(name)
-}
-
-func (a *Answerer) copyLower(name []byte) zones.Name {
-	if len(a.lowered)+len(name) > cap(a.lowered) {
+	from := len(a.lowered)
+	if from+len(name) > cap(a.lowered) {
 		a.w.lost = true
 		return zones.Root
 	}
-	from := len(a.lowered)
-	for _, c := range name {
-		a.lowered = append(a.lowered, lower1(c))
+	a.lowered = a.lowered[:from+len(name)]
+	out, at := a.lowered[from:], 0
+	for ; at+8 <= len(name); at += 8 {
+		binary.LittleEndian.PutUint64(out[at:], lower8(binary.LittleEndian.Uint64(name[at:])))
 	}
-	return text(a.lowered[from:])
+	for ; at < len(name); at++ {
+		out[at] = lower1(name[at])
+	}
+	return text(out)
+}
+
+// isLower reports whether a name has no capitals.
+func isLower(name []byte) bool {
+	last := len(name) - 8
+	if last < 0 {
+		return !slices.ContainsFunc(name, func(c byte) bool { return lower1(c) != c })
+	}
+	for at := 0; at < last; at += 8 {
+		if x := binary.LittleEndian.Uint64(name[at:]); lower8(x) != x {
+			return false
+		}
+	}
+	x := binary.LittleEndian.Uint64(name[last:])
+	return lower8(x) == x
 }
