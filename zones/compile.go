@@ -68,7 +68,7 @@ func (c *compiler) zone(src *Source) error {
 	c.byOrigin[src.Origin] = id
 	c.zones = append(c.zones, Zone{
 		Origin: src.Origin, Label: cmp.Or(label, "."), File: src.File, SOA: src.SOA, Content: src.Content, Watches: src.Watches,
-		Names: len(records.nodes), Records: records.Len(), records: records, apex: c.add(id, records),
+		Names: len(records.nodes), Live: records.marks, Records: records.Len(), records: records, apex: c.add(id, records),
 	})
 	c.least, c.deepest = min(c.least, len(src.Origin)), max(c.deepest, records.deepest)
 	for i := range src.Pools {

@@ -37,6 +37,7 @@ type Zone struct {
 	Content [16]byte
 	Watches []checks.Watch
 	Names   int // owner names and empty non-terminals
+	Live    int // those of them that have a Dynamic
 	Records int // static ones, without the SOA
 
 	records  *Records  // not nil

@@ -41,9 +41,9 @@ func zoneListCommand(opt *options) *cobra.Command {
 					Zones  []node.ZoneState `json:"zones"`
 				}{node.Schema, s.Zones})
 			}
-			t := newTable(c.OutOrStdout(), "ZONE", "SERIAL", "NAMES", "POOLS", "FILE")
+			t := newTable(c.OutOrStdout(), "ZONE", "SERIAL", "NAMES", "LIVE", "POOLS", "FILE")
 			for _, z := range s.Zones {
-				t.row(z.Zone, fmt.Sprint(z.Serial), fmt.Sprint(z.Names), fmt.Sprint(z.Pools), z.File)
+				t.row(z.Zone, fmt.Sprint(z.Serial), fmt.Sprint(z.Names), fmt.Sprint(z.Live), fmt.Sprint(z.Pools), z.File)
 			}
 			return t.flush()
 		},

@@ -25,7 +25,8 @@ type hostPool struct {
 
 // isHostPool reports whether a value of an MX or SRV names a pool, and is no record and no { ttl, data }.
 func isHostPool(typ uint16, v *Value) bool {
-	return v != nil && v.kind == tableKind && (typ == typeMX || typ == typeSRV) && v.byName["data"] == nil && v.byName["ttl"] == nil
+	return v != nil && v.kind == tableKind && (typ == typeMX || typ == typeSRV) &&
+		(v.byName["pool"] != nil || v.byName["data"] == nil && v.byName["ttl"] == nil)
 }
 
 // readHostPool reads { pool = "mail", preference = 10 } of an MX, { pool = "sip", priority = 0, port = 5060 }

@@ -106,7 +106,7 @@ func (z *zone) lintIncludedOwner(all []zones.Entry, nodes map[zones.Name]bool, c
 	name := z.in.made.Name(all[0].Owner)
 	owner := ownerText(name, z.src.Origin)
 	if cname != nil && apex {
-		z.in.problemAt(*cname, Error, "write A and AAAA, or pool = \"...\" in the zone file", "CNAME cannot stand at the zone's own name, beside SOA and NS")
+		z.in.problemAt(*cname, Error, "write ALIAS = \"...\", A and AAAA, or pool = \"...\" in the zone file", "CNAME cannot stand at the zone's own name, beside SOA and NS")
 		return
 	}
 	what := z.coverOf(name, cuts)

@@ -57,7 +57,7 @@ func (z *zone) lintOwner(o *owner) {
 		return
 	}
 	if o.name == z.src.Origin {
-		cname.at.KeyError("write A and AAAA, or pool = \"...\"", "CNAME cannot stand at the zone's own name, beside SOA and NS")
+		cname.at.KeyError("write ALIAS = \"...\", A and AAAA, or pool = \"...\"", "CNAME cannot stand at the zone's own name, beside SOA and NS")
 		return
 	}
 	for _, set := range o.sets {

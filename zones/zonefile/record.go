@@ -423,7 +423,7 @@ func (z *zone) readSet(o *owner, typ uint16, v *Value, ttl uint32) {
 		size -= len(rdata) + recordHead
 		set.add(item, rdata)
 	}
-	if ttl := v.sub("ttl"); ttl != nil && len(set.hosts) > 0 && len(set.Rdata) == 0 {
+	if ttl := v.sub("ttl"); ttl != nil && !isHostPool(typ, v) && len(set.hosts) > 0 && len(set.Rdata) == 0 {
 		ttl.KeyError("write it in the pool", "ttl has no effect: the pool's counts")
 	}
 	if single := typ == typeCNAME || typ == typeDNAME; single && len(set.Rdata) > 1 {

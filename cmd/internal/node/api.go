@@ -67,6 +67,7 @@ type ZoneState struct {
 	File   string `json:"file,omitempty"`
 	Serial uint32 `json:"serial"`
 	Names  int    `json:"names"` // owner names, empty non-terminals included
+	Live   int    `json:"live"`  // those of them whose answers pools have a part in, by an ALIAS too
 	Pools  int    `json:"pools"`
 }
 

@@ -92,7 +92,7 @@ func zoneStates(m moment) []ZoneState {
 	}
 	for i, z := range m.table.Set().Zones() {
 		id := zones.ZoneID(i)
-		out = append(out, ZoneState{Zone: z.Label, File: z.File, Serial: m.table.Serial(id), Names: z.Names, Pools: pools[id]})
+		out = append(out, ZoneState{Zone: z.Label, File: z.File, Serial: m.table.Serial(id), Names: z.Names, Live: z.Live, Pools: pools[id]})
 	}
 	return out
 }
