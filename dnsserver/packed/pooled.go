@@ -97,18 +97,22 @@ func (a *Answerer) draw(id zones.DynamicID, pool zones.PoolID, qtype uint16) (*z
 
 // records writes the records of the addresses drawn and counts them.
 func (a *Answerer) records(o *owner, d *zones.FamilyAnswer) (count int) {
-	for _, i := range a.picked {
-		start := 0
-		if i > 0 {
-			start = d.Parts[i-1].End
+	for picked := a.picked; len(picked) > 0; {
+		start, last := 0, picked[0]
+		if last > 0 {
+			start = d.Parts[last-1].End
 		}
-		part := &d.Parts[i]
-		count += part.Count
+		count += d.Parts[last].Count
+		for picked = picked[1:]; len(picked) > 0 && picked[0] == last+1; picked = picked[1:] { // they stand together
+			last++
+			count += d.Parts[last].Count
+		}
+		r := d.Records[start:d.Parts[last].End]
 		if o.at == toQuestion {
-			a.w.bytes(d.Records[start:part.End])
+			a.w.bytes(r)
 			continue
 		}
-		for r := d.Records[start:part.End]; len(r) > 0; {
+		for len(r) > 0 {
 			n := int(binary.BigEndian.Uint16(r[10:]))
 			copy(a.w.begin(o, binary.BigEndian.Uint16(r[2:]), d.TTL, n), r[12:12+n])
 			r = r[12+n:]
@@ -134,7 +138,9 @@ func (a *Answerer) drawnMembers(d *zones.FamilyAnswer) {
 		return
 	}
 	a.trace.Pool = int(d.From)
+	members := a.trace.Members
 	for _, i := range a.picked {
-		a.trace.Members = append(a.trace.Members, d.Parts[i].Index)
+		members = append(members, d.Parts[i].Index)
 	}
+	a.trace.Members = members
 }
