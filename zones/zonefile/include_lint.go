@@ -211,15 +211,17 @@ func (z *zone) settleIncluded(set []zones.Entry) {
 // settleTTL gives the records of an owner and type the least of their TTLs (RFC 2181 §5.2). Signatures have
 // those of what they cover, so of theirs nothing is said.
 func (z *zone) settleTTL(set []zones.Entry) {
-	ttl := set[0].TTL
-	for i, e := range set[1:] {
-		if e.TTL != ttl && e.Type != typeRRSIG && e.Type != typeSIG {
-			z.in.problemAt(e, Warning, "", "TTL %d where the record in %s has %d: the least counts", e.TTL, z.in.there(set[i].Place), ttl)
+	least := set[0]
+	for _, e := range set[1:] {
+		if e.TTL != least.TTL && e.Type != typeRRSIG && e.Type != typeSIG {
+			z.in.problemAt(e, Warning, "", "TTL %d where the record in %s has %d: the least counts", e.TTL, z.in.there(least.Place), least.TTL)
 		}
-		ttl = min(ttl, e.TTL)
+		if e.TTL < least.TTL {
+			least = e
+		}
 	}
 	for i := range set {
-		set[i].TTL = ttl
+		set[i].TTL = least.TTL
 	}
 }
 
