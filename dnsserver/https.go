@@ -22,8 +22,12 @@ const (
 	dohPath    = "/dns-query"
 	dohMedia   = "application/dns-message"
 	maxHeaders = 16 << 10 // a query in a URL is a few hundred bytes
-	maxStreams = 100      // requests at once on one connection of HTTP/2
 	httpEnd    = 2 * time.Second
+
+	// maxStreams is how many requests one connection of HTTP/2 may have at once; clients are told, and keep the
+	// others back. RFC 9113 §6.5.2 recommends 100. But a client that takes no responses has each wait for some
+	// seconds, with 12 kB and the response, and 100 on each of its connections were more than a gigabyte.
+	maxStreams = 16
 )
 
 // A web answers DNS over HTTPS (RFC 8484), over HTTP/2 and HTTP/1.1, on the streams that it is handed.
