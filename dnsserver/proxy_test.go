@@ -20,6 +20,7 @@ import (
 	"github.com/miekg/dns"
 
 	"vitalns/dnsserver"
+	"vitalns/test/live"
 	"vitalns/zones"
 )
 
@@ -241,6 +242,28 @@ func TestProxyOfStranger(t *testing.T) {
 	}
 	if !strings.Contains(log.String(), "not in proxy_from") {
 		t.Errorf("the log says %s", log)
+	}
+}
+
+// Nor does anybody give way to one, when there is no more room.
+func TestProxyStrangerTakesNoRoom(t *testing.T) {
+	at, err := live.Address("127.0.0.1")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := serve(t, dnsserver.Config{Listen: []string{"127.0.0.1:0", at}, Proxy: []string{at}, MaxStreams: 1,
+		ProxyFrom: []netip.Prefix{netip.MustParsePrefix("192.0.2.0/24")}})
+	c := dialFrom(t, "127.0.0.1", s.Addrs()[0])
+	if err := ask(c); err != nil {
+		t.Fatal(err)
+	}
+	for i := range 5 {
+		if err := ask(dialFrom(t, "127.0.0.1", netip.MustParseAddrPort(at))); err == nil {
+			t.Fatalf("stranger %d was answered", i)
+		}
+	}
+	if err := ask(c); err != nil {
+		t.Errorf("a client had to give way: %v", err)
 	}
 }
 

@@ -110,8 +110,13 @@ func (s *Server) serveStreams(l *listener, stop <-chan struct{}) {
 // admit takes a connection in, or closes it.
 func (s *Server) admit(l *listener, conn net.Conn) (*stream, bool) {
 	st := &stream{Conn: conn, via: l.via, server: s, ends: time.Now().Add(s.times.life)}
-	if !l.proxied {
-		st.client = peer(conn)
+	switch from := peer(conn); {
+	case !l.proxied:
+		st.client = from
+	case !s.trusts(from): // nobody gives way to it
+		s.refuseProxy(from, errStranger)
+		st.end(endProxy)
+		return nil, false
 	}
 	victim, why, ok := s.crowd.enter(st)
 	if !ok {
@@ -180,7 +185,7 @@ func (s *Server) handshake(st *stream, cfg *tls.Config) (*tls.Conn, bool) {
 func (s *Server) introduce(st *stream) bool {
 	from := peer(st.Conn)
 	s.crowd.patience(st, s.times.query)
-	client, err := s.readProxy(st, from)
+	client, err := s.readProxy(st)
 	switch {
 	case errors.Is(err, errSilent):
 		st.end(endClient)
@@ -203,10 +208,7 @@ func (s *Server) introduce(st *stream) bool {
 // errSilent is of one who says nothing and leaves, as those do who look whether somebody listens.
 var errSilent = errors.New("it left without a word")
 
-func (s *Server) readProxy(r io.Reader, from netip.Addr) (netip.Addr, error) {
-	if !s.trusts(from) {
-		return netip.Addr{}, errStranger
-	}
+func (s *Server) readProxy(r io.Reader) (netip.Addr, error) {
 	b := make([]byte, edge.MaxProxy)
 	if n, err := io.ReadFull(r, b[:edge.ProxyFixed]); err != nil {
 		if n == 0 && s.readEnding(err, endProxy) == endClient {
