@@ -71,7 +71,10 @@ func write(t *testing.T, dir, name, text string) string {
 	return path
 }
 
-// startNode imports zones and starts a node of vitalns that serves them: the way of whoever moves here.
+// imported is vitalns as it is for whoever moves here.
+var imported = server{"vitalns", startNode}
+
+// startNode imports zones and starts a node of vitalns that serves them.
 func startNode(t *testing.T, zones ...master) string {
 	t.Helper()
 	s := open(t)
@@ -85,6 +88,14 @@ func startNode(t *testing.T, zones ...master) string {
 		}
 		files = append(files, write(t, s.Dir, fmt.Sprintf("%d.toml", i), said.Out))
 	}
+	return startFiles(t, s, files...)
+}
+
+// startFiles starts a node that serves zone files.
+func startFiles(t *testing.T, s *live.Stage, files ...string) string {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
 	nodes, err := s.Nodes("ns", live.Setup{Zones: files, Nodes: 1})
 	if err == nil {
 		err = nodes[0].Start()
