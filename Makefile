@@ -6,7 +6,7 @@
 #   make lint            gofmt, vet, staticcheck
 #   make race            the tests under the race detector
 #   make fuzz            every fuzzer in turn, FUZZTIME each (30s)
-#   make soak            long simulations: 24 virtual hours; make garbage; many random zones beside NSD, Knot, BIND
+#   make soak            make garbage and bench-rrl; many zones beside NSD, Knot, BIND; 24 virtual hours
 #   make garbage         a million mutated messages, malformed streams, ten thousand connections
 #   make bench           benchmarks of packages
 #   make bench-failover  time from an outage to changed answers, beside gdnsd and PowerDNS
@@ -71,9 +71,11 @@ bench-checks: build
 bench-gossip: build
 	$(GO) run ./test/bench/gossip
 
-# Long simulations: 24 virtual hours and many seeds. More questions, and more zones, to vitalns and others.
-soak: garbage
-	VITALNS_SOAK=1 $(GO) test -timeout 80m -v -run 'Soak' ./cmd/internal/sim/ ./test/interop/
+# Long simulations: 24 virtual hours and many seeds. All that test/interop has, with many more questions, and
+# their figures. A flood with forged addresses.
+soak: garbage bench-rrl
+	VITALNS_SOAK=1 $(GO) test -timeout 80m -v -count=1 ./test/interop/
+	VITALNS_SOAK=1 $(GO) test -timeout 80m -v -run 'Soak' ./cmd/internal/sim/
 
 # All that test/hostile has, against a real node: some ten minutes.
 garbage:

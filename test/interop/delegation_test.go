@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -89,7 +90,7 @@ func compareFindings(t *testing.T, ours, theirs findings) {
 			t.Logf("only of nsd: %s", what)
 		}
 	}
-	t.Logf("%d errors, %d warnings, %d notices, %d remarks", counts[fault], counts[warning], counts[notice], counts[remark])
+	t.Logf("%s: %d errors, %d warnings, %d notices, %d remarks", path.Base(t.Name()), counts[fault], counts[warning], counts[notice], counts[remark])
 }
 
 // zonemasterFindings reads what zonemaster-cli wrote.

@@ -46,7 +46,7 @@ func TestCompliance(t *testing.T) {
 					t.Errorf("%s\n%s", checks[i].command, why)
 				}
 			}
-			t.Logf("%d of %d checks pass", passed, len(checks))
+			t.Logf("RFC 8906 and more: %s passes %d of %d checks", s.name, passed, len(checks))
 		})
 	}
 	for i, c := range checks {

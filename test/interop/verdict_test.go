@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"maps"
+	"path"
 	"slices"
 	"strings"
 	"testing"
@@ -56,7 +57,15 @@ func (v *verdicts) judge(q question, ours []byte, theirs [][]byte) {
 // report prints the figures, and fails with one question for each kind of difference.
 func (v *verdicts) report(t *testing.T) {
 	t.Helper()
-	t.Logf("%d questions, %d counted (%d of them in part), %d equal, listed: %v", v.asked, v.counted, v.part, v.equal, v.listed)
+	listed, differ := 0, 0
+	for _, n := range v.listed {
+		listed += n
+	}
+	for _, qs := range v.differ {
+		differ += len(qs)
+	}
+	t.Logf("differential, %s: %d questions; the references agree on %d (on %d in part): %d equal, %d listed %v, %d differ",
+		path.Base(t.Name()), v.asked, v.counted, v.part, v.equal, listed, v.listed, differ)
 	const most = 20
 	hows := slices.SortedFunc(maps.Keys(v.differ), func(a, b string) int { return cmp.Compare(len(v.differ[b]), len(v.differ[a])) })
 	for _, how := range hows[:min(most, len(hows))] {
