@@ -78,37 +78,7 @@ mx MX 3 exchange
 tw CNAME x.wild
 tn CNAME names
 d DNAME wild`)
-	needs := zones.Need{K: 1, Of: []checks.Target{target}}
-	addrs := func(need zones.Need, list ...string) (out []zones.MemberAddr) {
-		for _, a := range list {
-			out = append(out, zones.MemberAddr{Addr: netip.MustParseAddr(a), Need: need})
-		}
-		return out
-	}
-	pool := func(name string, p zones.Pool) {
-		p.Name, p.TTL = name, zones.TTL{Min: 10, Max: 40}
-		src.Pools = append(src.Pools, p)
-	}
-	for _, kind := range []policy.Kind{policy.AllKind, policy.FailoverKind, policy.WeightedKind, policy.HashKind} {
-		pool(fmt.Sprint(kind), zones.Pool{Policy: kind, MaxAnswers: int(kind), Members: []zones.Member{
-			{Name: "a", Weight: 3, Addrs: addrs(zones.Need{}, "203.0.113.1", "2001:db8::1", "2001:db8::2")},
-			{Name: "b", Weight: 1, Addrs: addrs(zones.Need{}, "203.0.113.2", "203.0.113.3")},
-			{Name: "c", Weight: 2, Addrs: addrs(needs, "203.0.113.4")},
-			{Name: "d", Weight: 2, Priority: 1, Addrs: addrs(zones.Need{}, "2001:db8::3")},
-		}})
-	}
-	for name, then := range map[string]zones.AllDown{"down": zones.NoData, "fail": zones.ServFail, "serve": zones.ServeAll} {
-		pool(name, zones.Pool{WhenAllDown: then, AllDownWritten: true, Members: []zones.Member{{Name: "a", Weight: 1, Addrs: addrs(needs, "203.0.113.9")}}})
-	}
-	pool("names", zones.Pool{Policy: policy.WeightedKind, MaxAnswers: 1, Members: []zones.Member{
-		{Name: "a", Weight: 1, CNAME: zonetest.Name(t, "all.live.test.")}, {Name: "b", Weight: 1, CNAME: zonetest.Name(t, "nx.hard.test.")},
-		{Name: "c", Weight: 1, CNAME: zonetest.Name(t, "moved.hard.test.")}, {Name: "d", Weight: 1, CNAME: zonetest.Name(t, "elsewhere.")},
-	}})
-	// From one name of the pool to another: it says the same of itself twice.
-	pool("ring", zones.Pool{Members: []zones.Member{{Name: "a", Weight: 1, CNAME: zonetest.Name(t, "ecs.ring.live.test."), Need: needs}}})
-	pool("fall", zones.Pool{Fallback: "hash", Members: []zones.Member{{Name: "a", Weight: 1, Addrs: addrs(needs, "203.0.113.9")}}})
-	six := zones.Pool{Members: []zones.Member{{Name: "a", Weight: 1, Addrs: addrs(zones.Need{}, "2001:db8::6")}}}
-	pool("six", six)
+	livePools(t, src, zones.Need{K: 1, Of: []checks.Target{target}})
 	rules := []zones.Rule{
 		{Subnets: []netip.Prefix{netip.MustParsePrefix("198.51.100.0/25"), netip.MustParsePrefix("2001:db8:5::/48")}, Pool: "hash"},
 		{Subnets: []netip.Prefix{netip.MustParsePrefix("203.0.113.0/24")}, Pool: "names"}, {Pool: "weighted"},
@@ -129,6 +99,40 @@ d DNAME wild`)
 	dynamic("alias", zones.Dynamic{Alias: zonetest.Name(t, "all.live.test."), TTL: 7})
 	dynamic("exchange", zones.Dynamic{Hosts: []zones.Hosts{{Type: dns.TypeMX, TTL: 9, Pools: []zones.HostPool{{Pool: "names", Priority: 1}}}}})
 	return src
+}
+
+// livePools gives a source pools of every policy and state. What needs a check is down.
+func livePools(t testing.TB, src *zones.Source, needs zones.Need) {
+	addrs := func(need zones.Need, list ...string) (out []zones.MemberAddr) {
+		for _, a := range list {
+			out = append(out, zones.MemberAddr{Addr: netip.MustParseAddr(a), Need: need})
+		}
+		return out
+	}
+	pool := func(name string, p zones.Pool) {
+		p.Name, p.TTL = name, zones.TTL{Min: 10, Max: 40}
+		src.Pools = append(src.Pools, p)
+	}
+	for _, kind := range []policy.Kind{policy.AllKind, policy.FailoverKind, policy.WeightedKind, policy.HashKind} {
+		pool(fmt.Sprint(kind), zones.Pool{Policy: kind, MaxAnswers: int(kind), Members: []zones.Member{
+			{Name: "a", Weight: 3, Addrs: addrs(zones.Need{}, "203.0.113.1", "2001:db8::1", "2001:db8::2")},
+			{Name: "b", Weight: 1, Addrs: addrs(zones.Need{}, "203.0.113.2", "203.0.113.3")},
+			{Name: "c", Weight: 2, Addrs: addrs(needs, "203.0.113.4")},
+			{Name: "d", Weight: 2, Priority: 1, Addrs: addrs(zones.Need{}, "2001:db8::3")},
+		}})
+	}
+	for i, name := range []string{"serve", "good", "down", "fail"} {
+		pool(name, zones.Pool{WhenAllDown: zones.AllDown(i), AllDownWritten: true, Members: []zones.Member{{Name: "a", Weight: 1, Addrs: addrs(needs, "203.0.113.9")}}})
+	}
+	pool("names", zones.Pool{Policy: policy.WeightedKind, MaxAnswers: 1, Members: []zones.Member{
+		{Name: "a", Weight: 1, CNAME: zonetest.Name(t, "all.live.test.")}, {Name: "b", Weight: 1, CNAME: zonetest.Name(t, "nx.hard.test.")},
+		{Name: "c", Weight: 1, CNAME: zonetest.Name(t, "moved.hard.test.")}, {Name: "d", Weight: 1, CNAME: zonetest.Name(t, "elsewhere.")},
+	}})
+	// From one name of the pool to another: it says the same of itself twice.
+	pool("ring", zones.Pool{Members: []zones.Member{{Name: "a", Weight: 1, CNAME: zonetest.Name(t, "ecs.ring.live.test."), Need: needs}}})
+	pool("fall", zones.Pool{Fallback: "hash", Members: []zones.Member{{Name: "a", Weight: 1, Addrs: addrs(needs, "203.0.113.9")}}})
+	six := zones.Pool{Members: []zones.Member{{Name: "a", Weight: 1, Addrs: addrs(zones.Need{}, "2001:db8::6")}}}
+	pool("six", six)
 }
 
 // twinTables are two states of the same zones, with verdicts and with none yet, and names in and near them.
@@ -326,6 +330,19 @@ func TestTwinsAtManySizes(t *testing.T) {
 	}
 }
 
+// A zone may be the root.
+func TestTwinsAtRoot(t *testing.T) {
+	src := zonetest.Master(t, ".", "$TTL 60\n@ SOA a. b. 1 2 3 4 5\n@ NS a.\n@ MX 1 .\na. A 192.0.2.1\nc. CNAME .\nd. CNAME a.\nnet. NS a.\n")
+	table := zones.NewTable(zonetest.Compile(t, src), &checks.Snapshot{})
+	rng := rand.New(rand.NewPCG(5, 6))
+	for _, name := range []string{".", "a.", "c.", "d.", "nx.", "x.net."} {
+		for _, qtype := range twinTypes {
+			_, q, space := anyWay([2]*zones.Table{}, rng.Uint64())
+			compareTwins(t, table, q, wireOf(t, dress(rng, name, qtype)), space)
+		}
+	}
+}
+
 // A pool that does not choose by hash, and is served from one that does, depends on the client subnet too.
 func TestScopeOfFallback(t *testing.T) {
 	tables, _ := twinTables(t)
@@ -336,6 +353,36 @@ func TestScopeOfFallback(t *testing.T) {
 		if o := reply.IsEdns0().Option[0].(*dns.EDNS0_SUBNET); o.SourceScope != 24 {
 			t.Errorf("scope %d, want 24: %v", o.SourceScope, reply)
 		}
+	}
+}
+
+// Whatever follows a response, limits and counters, does so on both paths alike.
+func TestWorkersOfBothPaths(t *testing.T) {
+	tables, names := twinTables(t)
+	now := time.Now()
+	var all [2][]string
+	for i, fast := range []func() Fast{nil, newFast} {
+		s := bareServer(tables[0], fast)
+		s.began = now
+		s.cfg.Limiter = edge.NewLimiter(edge.Table{Accounts: edge.DefaultAccounts, IPv4: 24, IPv6: 56}, rates(20, 2))
+		w, out, rng := s.newWorker(), make([]byte, DefaultUDPSize), rand.New(rand.NewPCG(7, 8))
+		for range 2000 {
+			m := dress(rng, names[rng.IntN(len(names))], twinTypes[rng.IntN(len(twinTypes))])
+			w.begin(now)
+			reply := w.answer(&packet{wire: wireOf(t, m), client: twinClients[rng.IntN(4)], via: Transport(max(rng.IntN(6)-2, 0))}, out)
+			w.end(now)
+			all[i] = append(all[i], fmt.Sprintf("%x", reply))
+		}
+		st := s.Stats()
+		all[i] = append(all[i], fmt.Sprint(st.Targets, st.Requests, st.Responses, st.Sizes, st.ECS, st.Truncated, st.Cookies, st.Dropped, s.cfg.Limiter.Stats()))
+	}
+	for i, want := range all[0] {
+		if got := all[1][i]; got != want {
+			t.Fatalf("%d on the fast path: %s\nwant: %s", i, got, want)
+		}
+	}
+	if !slices.Contains(all[1], "") {
+		t.Error("nothing was withheld")
 	}
 }
 

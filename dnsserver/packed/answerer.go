@@ -61,7 +61,7 @@ func New(nsid string, udpSize uint16) *Answerer {
 // Answer writes the response to a well formed query into out and returns its length. It is the one that
 // Respond gives, or ok is false: then it is Respond's to answer. The trace is good until the next query.
 func (a *Answerer) Answer(t *zones.Table, q *edge.Query, in *edge.Request, out []byte) (n int, tr *edge.Trace, ok bool) {
-	if q.Opcode != dns.OpcodeQuery || len(q.Name) < 2 || q.Class != dns.ClassINET || q.TSIG != 0 || q.Version != 0 {
+	if q.Opcode != dns.OpcodeQuery || q.Name == nil || q.Class != dns.ClassINET || q.TSIG != 0 || q.Version != 0 {
 		return 0, nil, false
 	}
 	switch q.Type {

@@ -30,6 +30,10 @@ func (a *Answerer) chain(qname zones.Name) (rcode int) {
 		a.note(dns.ExtendedErrorCodeNotAuthoritative, "")
 		return dns.RcodeRefused
 	}
+	if qname == zones.Root { // nothing points to it: its records are owned otherwise than those of other names
+		a.w.lost = true
+		return dns.RcodeSuccess
+	}
 	a.trace.Zone = int(out.Zone)
 	a.aa = out.Kind != zones.Referral
 	var at step // field by field, since a literal would be made elsewhere and copied

@@ -61,15 +61,10 @@ func (w *writer) room(n int) []byte {
 	return b
 }
 
-// A mark is a place in the message to come back to.
+// A mark is a place in the message to come back to, behind a name in some data.
 type mark struct{ n, used int }
 
-func (w *writer) mark() mark {
-	if !w.listed {
-		w.list()
-	}
-	return mark{w.n, w.used}
-}
+func (w *writer) mark() mark { return mark{w.n, w.used} }
 
 // back takes out what was written since a mark, when there was room.
 func (w *writer) back(to mark) { w.n, w.used, w.over = to.n, to.used, false }

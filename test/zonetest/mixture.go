@@ -70,6 +70,7 @@ var Questions = []Question{
 	{"CNAME", "alias%d.gslb.example.", dns.TypeA},
 	{"referral", "x%d.sub.gslb.example.", dns.TypeA},
 	{"REFUSED", "x%d.example.", dns.TypeA},
+	{"root", ".", dns.TypeNS},
 	{"failover", "failover-%d.gslb.example.", dns.TypeA},
 	{"all", "all-%d.gslb.example.", dns.TypeA},
 	{"weighted", "weighted-%d.gslb.example.", dns.TypeA},
