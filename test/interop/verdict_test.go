@@ -33,7 +33,7 @@ func (v *verdicts) judge(q question, ours []byte, theirs [][]byte) {
 		replies[i] = read(msg)
 	}
 	var whole, ok bool
-	if d.want, whole, ok = agreed(d.ours, replies, d.full()); !ok {
+	if d.want, whole, ok = agreed(d.ours, replies, q.room()-len(ours)); !ok {
 		return
 	}
 	v.counted++
@@ -102,9 +102,9 @@ func unsound(q question, msg []byte, r reply) string {
 //
 //   - the question that an error repeats, and the OPT: ours is to be as that of one of them;
 //   - additional records: beyond glue they are a courtesy. Ours has nothing that none of them adds, and all that
-//     all of them add, unless it is full. NSD, minimal as it is, adds glue alone and has no vote where it adds
+//     all of them add and it has room for, in octets. NSD, minimal as it is, adds glue alone and has no vote where it adds
 //     none.
-func agreed(ours reply, theirs []reply, full bool) (want reply, whole, ok bool) {
+func agreed(ours reply, theirs []reply, room int) (want reply, whole, ok bool) {
 	want, whole = theirs[0], true
 	var questions, additional, opts []string
 	for i, r := range theirs {
@@ -125,10 +125,7 @@ func agreed(ours reply, theirs []reply, full bool) (want reply, whole, ok bool) 
 		{questions, &ours.question, &want.question, func(ours string, theirs []string) bool {
 			return isError(want.rcode) && slices.Contains(theirs, ours)
 		}},
-		{additional, &ours.additional, &want.additional, func(ours string, theirs []string) bool {
-			more, all := amid(ours, theirs)
-			return !more && (all || full)
-		}},
+		{additional, &ours.additional, &want.additional, func(ours string, theirs []string) bool { return amid(ours, theirs, room) }},
 		{opts, &ours.opt, &want.opt, func(ours string, theirs []string) bool { return slices.Contains(theirs, ours) }},
 	} {
 		*part.want = part.votes[0]
@@ -143,8 +140,9 @@ func agreed(ours reply, theirs []reply, full bool) (want reply, whole, ok bool) 
 	return want, whole, true
 }
 
-// amid reports whether a section has more than what is in one of theirs, and all that is in each.
-func amid(ours string, theirs []string) (more, all bool) {
+// amid reports whether a section has nothing that is in none of theirs, and every RRset that is in each and
+// that there is room for.
+func amid(ours string, theirs []string, room int) bool {
 	in := map[string]int{}
 	for _, section := range theirs {
 		for rr := range recordsOf(section) {
@@ -152,10 +150,24 @@ func amid(ours string, theirs []string) (more, all bool) {
 		}
 	}
 	for rr := range recordsOf(ours) {
-		more = more || in[rr] == 0
+		if in[rr] == 0 {
+			return false
+		}
 		delete(in, rr)
 	}
-	return more, !slices.Contains(slices.Collect(maps.Values(in)), len(theirs))
+	missing := map[string]int{} // octets, by owner and type
+	for rr, n := range in {
+		if _, end, err := expandName([]byte(rr), 0); err == nil && n == len(theirs) {
+			const pointer, typ = 2, 2
+			missing[rr[:end+typ]] += pointer + len(rr) - end
+		}
+	}
+	for _, size := range missing {
+		if size <= room {
+			return false
+		}
+	}
+	return true
 }
 
 // isError reports whether an rcode says that a question was not answered.
@@ -168,12 +180,6 @@ type difference struct {
 	question
 	wire       []byte // our response
 	ours, want reply
-}
-
-// full reports whether the response has no room for one more address.
-func (d difference) full() bool {
-	const aaaa = 28 // its owner is a pointer
-	return len(d.wire)+aaaa > d.room()
 }
 
 // how names the parts that differ.
