@@ -25,7 +25,7 @@ func (n *Node) Run(ctx context.Context) error {
 	saving, stopSaving := context.WithCancel(context.WithoutCancel(ctx))
 	looping, stopLooping := context.WithCancel(context.WithoutCancel(ctx))
 	var last errgroup.Group
-	last.Go(func() error { n.saver.run(saving); return nil })
+	last.Go(func() error { aside(func() { n.saver.run(saving) }); return nil })
 	var loop errgroup.Group
 	g, ctx := errgroup.WithContext(ctx)
 	// While the server drains, probes and gossip go on, so that what it answers stays true.
@@ -223,7 +223,7 @@ func (n *Node) judge(now time.Time) (again bool) {
 	}
 	writes := append(zones.Writes(next, snap), n.cookieWrites(snap, now)...)
 	if n.serialsDue {
-		n.serialsDue = false
+		n.serialsDue, n.saveAt = false, now // a serial that somebody has heard is not to be given to other data
 		writes = append(writes, zones.SerialWrites(next.Set(), snap)...)
 	}
 	for _, r := range writes {
@@ -253,8 +253,11 @@ func (n *Node) act(ready checks.Ready, now time.Time) {
 	for _, a := range ready.Alarms {
 		n.alarm(a, now)
 	}
-	if d := now.Sub(n.savedAt); ready.Persist || n.moved && d >= saveMoved || d > saveEvery {
-		n.savedAt, n.moved = now, false
+	if ready.Persist {
+		n.saveWithin(saveShared, now)
+	}
+	if !n.saveAt.After(now) {
+		n.saveAt = now.Add(saveEvery)
 		n.saver.save(n.saved(now), nil)
 	}
 	if d := ready.Duplicate; d != nil && d.Fatal {
@@ -283,12 +286,21 @@ func (n *Node) send(ready checks.Ready, now time.Time) {
 	}
 }
 
-// saveEvery is how often verdicts go to disk for their age alone; saveMoved how soon after one has
-// changed: a node that is killed is not to begin with a verdict that was over.
+// When the state goes to disk: for the age of verdicts alone, after one has changed, and after a register with
+// many writers has (an operator's word waits for no more than the disk). A node that is killed is not to begin
+// with what was over; to put together what is saved is not to get in the way of the answer that changed.
 const (
-	saveEvery = 10 * time.Second
-	saveMoved = time.Second
+	saveEvery   = 10 * time.Second
+	saveVerdict = time.Second
+	saveShared  = 100 * time.Millisecond
 )
+
+// saveWithin has the state saved soon.
+func (n *Node) saveWithin(d time.Duration, now time.Time) {
+	if at := now.Add(d); at.Before(n.saveAt) {
+		n.saveAt = at
+	}
+}
 
 // untilNext is how long the loop may sleep if nothing is heard.
 func (n *Node) untilNext(now time.Time) time.Duration {
@@ -296,7 +308,7 @@ func (n *Node) untilNext(now time.Time) time.Duration {
 	if !n.isReady {
 		next = n.started.Add(n.cfg.StartGrace)
 	}
-	for _, at := range []time.Time{n.ledger.NextExpiry(), zones.NextChange(n.table.Load())} {
+	for _, at := range []time.Time{n.ledger.NextExpiry(), zones.NextChange(n.table.Load()), n.saveAt} {
 		if !at.IsZero() && at.Before(next) {
 			next = at
 		}

@@ -126,9 +126,8 @@ type Node struct {
 	served      map[string][]string // of it: the targets of each address, as they are saved; read only
 	started     time.Time
 	loadedAt    time.Time
-	reloadError string // of the last reload; "" if it was good
-	savedAt     time.Time
-	moved       bool // a verdict has changed since
+	reloadError string    // of the last reload; "" if it was good
+	saveAt      time.Time // when the state goes to disk next
 	incarnation uint64
 	isReady     bool
 	serialsDue  bool            // this start's or reload's serials are not written yet

@@ -96,7 +96,7 @@ func (n *Node) reportTargets(set *zones.Set, snap *checks.Snapshot, targets []ch
 		if n.states[t] == v.State {
 			continue
 		}
-		n.moved = true
+		n.saveWithin(saveVerdict, now)
 		n.counters.transition(t, v.State)
 		if n.states[t] != checks.Unknown || v.State == checks.Down {
 			of := membersOf(set, t)

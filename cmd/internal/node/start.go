@@ -22,7 +22,7 @@ func (n *Node) start(now time.Time) error {
 		n.log.Error("state is not used; serving goes on", "error", err)
 		n.events.add(now, Event{Kind: "node", Text: err.Error()})
 	}
-	n.started, n.wheel, n.loadedAt, n.savedAt = now, now, now, now
+	n.started, n.wheel, n.loadedAt, n.saveAt = now, now, now, now.Add(saveEvery)
 	n.counters.reloaded(now, true)
 	// It is greater than any before it, whichever of the disk and the clock can be trusted.
 	n.incarnation = max(saved.Incarnation+1, uint64(max(now.UnixMilli(), 0)))
