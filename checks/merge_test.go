@@ -324,7 +324,7 @@ func TestChoice(t *testing.T) {
 	exchange(a, b, later.Add(time.Second))
 	for _, l := range []*Ledger{a, b} {
 		s, _ := l.Verdicts(later.Add(2 * time.Second))
-		if c := s.Choices["z/p"]; c.Pool != "web" || c.Since.Sub(later).Abs() > time.Second {
+		if c, _ := s.Choices.Get("z/p"); c.Pool != "web" || c.Since.Sub(later).Abs() > time.Second {
 			t.Errorf("%s: got %+v", l.cfg.Node, c)
 		}
 	}

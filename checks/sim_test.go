@@ -105,8 +105,8 @@ func agree(b *lab, seed int, down map[checks.Target]bool) {
 		}
 	}
 	for _, n := range b.nodes {
-		if !slices.Equal(n.snap.Fresh, first.snap.Fresh) || fmt.Sprint(n.snap.Choices["z/p/v4"].Pool) != fmt.Sprint(first.snap.Choices["z/p/v4"].Pool) {
-			b.t.Errorf("seed %d: %s: fresh %v, choices %v; %s: %v, %v", seed, n.name, n.snap.Fresh, n.snap.Choices, first.name, first.snap.Fresh, first.snap.Choices)
+		if !slices.Equal(n.snap.Fresh, first.snap.Fresh) || chosen(n.snap) != chosen(first.snap) {
+			b.t.Errorf("seed %d: %s: fresh %v, choices %v; %s: %v, %v", seed, n.name, n.snap.Fresh, chosen(n.snap), first.name, first.snap.Fresh, chosen(first.snap))
 		}
 		o, _ := n.snap.Override("z/p/t")
 		p, _ := first.snap.Override("z/p/t")
@@ -114,6 +114,11 @@ func agree(b *lab, seed int, down map[checks.Target]bool) {
 			b.t.Errorf("seed %d: overrides of %s and %s:\n%+v\n%+v", seed, n.name, first.name, o, p)
 		}
 	}
+}
+
+func chosen(s *checks.Snapshot) string {
+	c, _ := s.Choices.Get("z/p/v4")
+	return c.Pool
 }
 
 // After a long partition heals, all agree within 15 s.

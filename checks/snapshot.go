@@ -13,8 +13,8 @@ type Snapshot struct {
 	// Overrides by ZONE/POOL/TARGET, choices and last-goods by zones.ChoiceKey, serials by zone. Age and
 	// Left of an override are those at the moment OverridesAt; Override brings them up to At.
 	Overrides   map[string]Override
-	Choices     map[string]Choice
-	LastGoods   map[string]LastGood
+	Choices     Keyed[Choice]
+	LastGoods   Keyed[LastGood]
 	Serials     map[string]Serial
 	OverridesAt time.Time
 

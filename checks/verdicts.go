@@ -174,15 +174,20 @@ func (l *Ledger) viewShared(c *Changes, now time.Time) {
 			}
 		}
 	}
-	l.view.Choices = patch(l, l.view.Choices, KindChoice, c.Choices)
-	for _, key := range c.Choices {
-		if choice, ok := l.view.Choices[key]; ok {
-			choice.Since = l.shared.cells[cellKey{kind: KindChoice, key: key}].versions[0].since
-			l.view.Choices[key] = choice
-		}
+	l.view.Choices = l.view.Choices.with(c.Choices, func(key string) (Choice, bool) {
+		v, ok := l.first(KindChoice, key)
+		choice, _ := v.value.(Choice)
+		choice.Since = v.since
+		return choice, ok
+	})
+	l.view.LastGoods = l.view.LastGoods.with(c.LastGoods, func(key string) (LastGood, bool) {
+		v, ok := l.first(KindLastGood, key)
+		good, _ := v.value.(LastGood)
+		return good, ok
+	})
+	if len(c.Serials) > 0 {
+		l.view.Serials = l.serials(c.Serials)
 	}
-	l.view.LastGoods = patch(l, l.view.LastGoods, KindLastGood, c.LastGoods)
-	l.view.Serials = patch(l, l.view.Serials, KindSerial, c.Serials)
 	// Overrides carry ages: they are few, and rendered again so that these are true to the second.
 	if len(c.Overrides) > 0 || len(l.view.Overrides) > 0 && now.Sub(l.view.OverridesAt) >= time.Second {
 		l.viewOverrides(c.Overrides, now)
@@ -205,18 +210,24 @@ func (l *Ledger) viewOverrides(changed []string, now time.Time) {
 	l.view.Overrides, l.view.OverridesAt = next, now
 }
 
-// patch returns m with the values that the changed keys have now; m itself is not changed.
-func patch[V any](l *Ledger, m map[string]V, kind Kind, changed []string) map[string]V {
-	if len(changed) == 0 {
-		return m
+// first returns the version that counts of a register with many writers, if there is one.
+func (l *Ledger) first(kind Kind, key string) (version, bool) {
+	c := l.shared.cells[cellKey{kind: kind, key: key}]
+	if c == nil {
+		return version{}, false
 	}
-	next := maps.Clone(m)
+	return c.versions[0], true
+}
+
+// serials returns the serials with those that the changed keys have now; they are few.
+func (l *Ledger) serials(changed []string) map[string]Serial {
+	next := maps.Clone(l.view.Serials)
 	if next == nil {
-		next = map[string]V{}
+		next = map[string]Serial{}
 	}
 	for _, key := range changed {
-		if c := l.shared.cells[cellKey{kind: kind, key: key}]; c != nil {
-			next[key] = c.versions[0].value.(V)
+		if v, ok := l.first(KindSerial, key); ok {
+			next[key] = v.value.(Serial)
 		} else {
 			delete(next, key)
 		}

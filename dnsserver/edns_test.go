@@ -137,9 +137,9 @@ func noteTable(t *testing.T) *zones.Table {
 		"note.test/forced/lon":  {Admin: checks.ForceDown, Age: time.Minute},
 		"note.test/drained/lon": {Admin: checks.Drain, Age: time.Minute},
 		"note.test/off/lon":     {Admin: checks.ForceDown, Age: time.Minute},
-	}, LastGoods: map[string]checks.LastGood{
+	}, LastGoods: checks.NewKeyed(map[string]checks.LastGood{
 		zones.ChoiceKey(src.Origin, "lastgood", "ip4"): {Epoch: 1, Names: []string{"lastgood/fra"}},
-	}}
+	})}
 	return zones.NewTable(zonetest.Compile(t, src), news)
 }
 

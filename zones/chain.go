@@ -111,7 +111,7 @@ func (sc *scene) solve() solution {
 	for k := range sc.plan.chain {
 		s.links = append(s.links, sc.link(k))
 	}
-	if c, ok := sc.in.Choices[sc.plan.walk]; ok && len(s.links) > 1 {
+	if c, ok := sc.in.Choices.Get(sc.plan.walk); ok && len(s.links) > 1 {
 		s.inUse = sc.set.plans.placeOf(sc.plan, c)
 	}
 	s.back = sc.plan.Pool.Failback.due(s.inUse, func(k int) (time.Duration, bool) {
@@ -165,7 +165,7 @@ func (sc *scene) use(l *link, f family, back *due) use {
 	if !l.grouped() || !l.has[f] {
 		return u
 	}
-	if c, ok := sc.in.Choices[l.choices[f]]; ok {
+	if c, ok := sc.in.Choices.Get(l.choices[f]); ok {
 		u.group = l.groupOf(c)
 	}
 	*back = l.Pool.Failback.due(u.group, func(g int) (time.Duration, bool) { return l.groupAge(f, g) })
@@ -183,10 +183,10 @@ func (sc *scene) fallen(s *solution, f family, u use) inner {
 	if out.cause != allDown || own.Pool.WhenAllDown != ServeLastGood {
 		return out
 	}
-	last := sc.in.LastGoods[own.choices[f]].Names
+	last, _ := sc.in.LastGoods.Get(own.choices[f])
 	for k := range s.links {
 		l := &s.links[k]
-		if good, ok := l.lastServed(f, sc.use(l, f, new(due)), last); ok {
+		if good, ok := l.lastServed(f, sc.use(l, f, new(due)), last.Names); ok {
 			good.place = k
 			return good
 		}
@@ -197,7 +197,8 @@ func (sc *scene) fallen(s *solution, f family, u use) inner {
 // familyFallen answers a family that has no usable address in a pool whose when_all_down was written.
 func (sc *scene) familyFallen(l *link, f family, u use) inner {
 	if l.Pool.WhenAllDown == ServeLastGood {
-		if good, ok := l.lastServed(f, u, sc.in.LastGoods[l.choices[f]].Names); ok {
+		last, _ := sc.in.LastGoods.Get(l.choices[f])
+		if good, ok := l.lastServed(f, u, last.Names); ok {
 			return good
 		}
 	}

@@ -19,7 +19,8 @@ func ReturnNow(t *Table, in *checks.Snapshot, id PoolID) ([]checks.Register, err
 	var out []checks.Register
 	var refused []string
 	write := func(key string, c checks.Choice) {
-		c.Epoch = in.Choices[key].Epoch + 1
+		last, _ := in.Choices.Get(key)
+		c.Epoch = last.Epoch + 1
 		out = append(out, checks.Register{
 			Kind: checks.KindChoice, Key: key, Writer: in.Self, Payload: checks.EncodeChoice(c),
 		})

@@ -55,7 +55,7 @@ func manyPools(t testing.TB, n, names int) (*zones.Set, *checks.Snapshot) {
 	}
 	now := time.Date(2026, 11, 23, 12, 0, 0, 0, time.UTC)
 	return set, &checks.Snapshot{
-		At: now, Verdicts: checks.NewVerdicts(verdicts, now), Choices: choices, Majority: true, Self: "a", Fresh: []string{"a"}, Voters: []string{"a"},
+		At: now, Verdicts: checks.NewVerdicts(verdicts, now), Choices: checks.NewKeyed(choices), Majority: true, Self: "a", Fresh: []string{"a"}, Voters: []string{"a"},
 	}
 }
 

@@ -152,7 +152,7 @@ func (sc *scene) chosen(s *solution, f family, window time.Duration) time.Durati
 	}
 	youngest := forever
 	for _, k := range keys {
-		c, ok := sc.in.Choices[k]
+		c, ok := sc.in.Choices.Get(k)
 		if age := sc.in.At.Sub(c.Since); ok && c.Epoch > 1 && age < window {
 			youngest = min(youngest, max(age, 0))
 		}

@@ -2,7 +2,6 @@ package zones_test
 
 import (
 	"fmt"
-	"maps"
 	"net/netip"
 	"slices"
 	"strconv"
@@ -81,8 +80,8 @@ func targetOf(host string) checks.Target {
 // snapshot is the world as a ledger tells it.
 func (w *world) snapshot() *checks.Snapshot {
 	in := &checks.Snapshot{
-		At: w.now, Overrides: map[string]checks.Override{}, Choices: maps.Clone(w.choices),
-		LastGoods: maps.Clone(w.lastGoods), OverridesAt: w.now,
+		At: w.now, Overrides: map[string]checks.Override{}, Choices: checks.NewKeyed(w.choices),
+		LastGoods: checks.NewKeyed(w.lastGoods), OverridesAt: w.now,
 		Fresh: w.fresh, Voters: w.voters, Majority: !w.minority, Self: w.self,
 	}
 	verdicts := map[checks.Target]checks.Verdict{}

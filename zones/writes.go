@@ -103,7 +103,7 @@ const (
 // choose is the write of a choice.
 func (sc *scene) choose(key string, c checks.Choice, m move) want {
 	w := want{kind: checks.KindChoice, key: key, byWriter: m == back}
-	if last, ok := sc.in.Choices[key]; ok {
+	if last, ok := sc.in.Choices.Get(key); ok {
 		c.Epoch = last.Epoch
 		if until := last.Since.Add(settle); until.After(sc.in.At) {
 			w.after = until
@@ -167,7 +167,7 @@ func (sc *scene) lastGood(s *solution, f family) []want {
 		names = append(names, p.Name+"/"+p.Members[pm.Index].Name)
 	}
 	slices.Sort(names)
-	last := sc.in.LastGoods[s.links[0].choices[f]]
+	last, _ := sc.in.LastGoods.Get(s.links[0].choices[f])
 	if slices.Equal(names, last.Names) {
 		return nil
 	}
