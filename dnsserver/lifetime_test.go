@@ -14,28 +14,14 @@ import (
 	"github.com/miekg/dns"
 
 	"vitalns/dnsserver"
-	"vitalns/zones"
 )
-
-// serveFor is a server whose connections last as long as that.
-func serveFor(t *testing.T, cfg dnsserver.Config, life time.Duration) *dnsserver.Server {
-	t.Helper()
-	table := testTable(t)
-	cfg.Table = func() *zones.Table { return table }
-	s, err := dnsserver.New(cfg)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.SetLifetime(life)
-	run(t, s)
-	return s
-}
 
 // A connection that never pauses comes to its end all the same: its client sees whole responses, then the
 // end, and no reset that would take responses away.
 func TestLifetime(t *testing.T) {
 	cfg, pool, _ := secured(t, dnsserver.Config{Listen: []string{"127.0.0.1:0"}})
-	s := serveFor(t, cfg, 200*time.Millisecond)
+	cfg.Lifetime = 200 * time.Millisecond
+	s := serve(t, cfg)
 	for _, via := range []dnsserver.Transport{dnsserver.TCP, dnsserver.TLS} {
 		conn, err := net.Dial("tcp", s.AddrsOf(via)[0].String())
 		if err != nil {
@@ -71,7 +57,8 @@ func TestLifetime(t *testing.T) {
 // Over HTTPS a connection that has lasted long enough is replaced, and no request of its client fails.
 func TestLifetimeDoH(t *testing.T) {
 	cfg, pool, _ := secured(t, dnsserver.Config{})
-	s := serveFor(t, cfg, 100*time.Millisecond)
+	cfg.Lifetime = 100 * time.Millisecond
+	s := serve(t, cfg)
 	url := "https://" + s.AddrsOf(dnsserver.HTTPS)[0].String() + "/dns-query"
 	for i, two := range []bool{false, true} {
 		client := dohClient(t, pool, two)

@@ -31,9 +31,6 @@ var defaultTimes = streamTimes{
 // that lasted for ever would show its client an old certificate for ever, and hold it to one node of many.
 const DefaultLifetime = time.Hour
 
-// SetLifetime replaces DefaultLifetime. It comes before Serve.
-func (s *Server) SetLifetime(d time.Duration) { s.times.life = d }
-
 const (
 	inputSize  = 4 << 10       // what is read at once; an idle stream holds no more
 	maxFramed  = 2 + 1<<16 - 1 // a message with its length

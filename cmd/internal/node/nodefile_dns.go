@@ -43,16 +43,11 @@ func (f *File) server(a Answers, version string, log *slog.Logger) (Server, erro
 		return nil, err
 	}
 	size := cmp.Or(uint16(f.UDPSize), dnsserver.DefaultUDPSize)
-	s, err := dnsserver.New(dnsserver.Config{
+	return dnsserver.New(dnsserver.Config{
 		Fast:   func() dnsserver.Fast { return packed.New(f.Node, size) },
 		Listen: f.Listen, Table: a.Table, Explain: a.Explain, NSID: f.Node, Version: "vitalns " + version,
 		Cookies: a.Cookies, ExplainTo: f.Explain, UDPSize: size, Lameduck: f.Lameduck, Limiter: a.Limiter, Logger: log,
 		TLS: f.Streams.TLS, HTTPS: f.Streams.HTTPS, Certificate: cert, Proxy: f.Streams.Proxy, ProxyFrom: f.Streams.ProxyFrom,
-		MaxStreams: f.Streams.Most, MaxPerClient: f.Streams.PerClient,
+		MaxStreams: f.Streams.Most, MaxPerClient: f.Streams.PerClient, Lifetime: f.Streams.Lifetime,
 	})
-	if err != nil {
-		return nil, err
-	}
-	s.SetLifetime(f.Streams.Lifetime)
-	return s, nil
 }

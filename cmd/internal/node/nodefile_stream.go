@@ -1,13 +1,15 @@
 package node
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
+	"net"
 	"net/netip"
 	"os"
 	"slices"
-	"strings"
 	"time"
 
 	"vitalns/dnsserver"
@@ -58,8 +60,9 @@ func (f *File) parseStreams(t *zonefile.Table) {
 			if of.into != nil {
 				ownAddress(item, of.usual)
 			}
-			if was, ok := taken[addr]; ok && !strings.HasSuffix(addr, ":0") { // a port of the system's choice is another each time
-				item.Error("give each its own port: 53 for `listen`, 853 for `tls`, 443 for `https`", "%q stands in `%s` already", addr, was)
+			all := slices.Sorted(maps.Keys(taken))
+			if i := slices.IndexFunc(all, func(have string) bool { return meet(addr, have) }); i >= 0 {
+				item.Error("give each its own port: 53 for `listen`, 853 for `tls`, 443 for `https`", "%q takes the port of %q in `%s`", addr, all[i], taken[all[i]])
 			}
 			taken[addr] = of.key
 		}
@@ -72,6 +75,23 @@ func (f *File) parseStreams(t *zonefile.Table) {
 		v.Warn("", "one client may have all %d connections of `tcp_connections`", s.Most)
 	}
 	t.Get("tcp_lifetime").Duration(&s.Lifetime, time.Second, maxLifetime)
+}
+
+// meet reports whether two addresses to listen on cannot both be had: one port, and one address or all. A
+// port of the system's choice is another each time.
+func meet(a, b string) bool {
+	hostA, portA, errA := net.SplitHostPort(a)
+	hostB, portB, errB := net.SplitHostPort(b)
+	if errA != nil || errB != nil || portA != portB || portA == "0" {
+		return false
+	}
+	ipA, errA := netip.ParseAddr(cmp.Or(hostA, "0.0.0.0"))
+	ipB, errB := netip.ParseAddr(cmp.Or(hostB, "0.0.0.0"))
+	if errA != nil || errB != nil {
+		return hostA == hostB
+	}
+	families := hostA == "" || hostB == "" || ipA.Is4() == ipB.Is4()
+	return ipA == ipB || families && (ipA.IsUnspecified() || ipB.IsUnspecified())
 }
 
 // parseCertificate reads which certificate is shown over TLS and HTTPS.

@@ -23,7 +23,9 @@ func TestParseStreams(t *testing.T) {
 	for _, tt := range []struct{ name, dns, problem, hint string }{
 		{"no port", `tls = "192.0.2.53"` + "\n" + pair, "no address with a port", `"192.0.2.53:853"`},
 		{"no port, HTTPS", `https = "192.0.2.53"` + "\n" + pair, "no address with a port", `"192.0.2.53:443"`},
-		{"one address twice", `listen = "192.0.2.53:853"` + "\n" + `tls = "192.0.2.53:853"` + "\n" + pair, "stands in `listen` already", "its own port"},
+		{"one address twice", `listen = "192.0.2.53:853"` + "\n" + `tls = "192.0.2.53:853"` + "\n" + pair, "takes the port of \"192.0.2.53:853\" in `listen`", "its own port"},
+		{"one address and all", `listen = "192.0.2.53:853"` + "\n" + `tls = ":853"` + "\n" + pair, "takes the port of \"192.0.2.53:853\" in `listen`", "its own port"},
+		{"all of another family", `listen = ["0.0.0.0:53", "[::1]:53", "192.0.2.53:53"]`, "takes the port of \"0.0.0.0:53\" in `listen`", "its own port"},
 		{"no certificate", `https = "192.0.2.53:443"`, "`https` needs `cert_file` and `key_file`", "PEM"},
 		{"no key", `tls = "192.0.2.53:853"` + "\n" + `cert_file = "a.pem"`, "`cert_file` without `key_file`", "PEM"},
 		{"a key alone", `key_file = "a.pem"`, "`key_file` without `cert_file`", "PEM"},
