@@ -12,6 +12,7 @@
 #   make bench-failover  time from an outage to changed answers, beside gdnsd and PowerDNS
 #   make bench-dns       what a query costs, beside gdnsd, NSD, Knot, PowerDNS, BIND and a bare echo
 #   make bench-large     a zone of a million names: load, memory, reload, beside gdnsd, NSD and Knot
+#   make bench-verdict   from a verdict to the changed answer, beside up to a million names
 #   make bench-rrl       what a flood with forged addresses gets, with and without rate limiting
 #   make bench-checks    10,000 checks a second
 #   make bench-gossip    what a quiet cluster sends
@@ -22,7 +23,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.0
 FUZZTIME ?= 30s
 
-.PHONY: build demo test race lint fuzz bench bench-failover bench-dns bench-large bench-rrl bench-checks bench-gossip soak garbage test-deps clean
+.PHONY: build demo test race lint fuzz bench bench-failover bench-dns bench-large bench-verdict bench-rrl bench-checks bench-gossip soak garbage test-deps clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o vitalns ./cmd/vitalns
@@ -61,6 +62,9 @@ bench-dns: build
 
 bench-large: build
 	$(GO) run ./test/bench/large
+
+bench-verdict: build
+	$(GO) run ./test/bench/verdict
 
 bench-rrl: build
 	$(GO) run ./test/bench/rrl
