@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/netip"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -43,6 +44,10 @@ type loaded struct {
 func (b *bench) reload(ctx context.Context, rate int) error {
 	if runtime.NumCPU() < 2 {
 		fmt.Println("  reload under load: not measured (two cores are needed: one for the server, one for the load)")
+		return nil
+	}
+	if _, err := exec.LookPath("taskset"); err != nil {
+		fmt.Println("  reload under load: not measured (Debian package util-linux)")
 		return nil
 	}
 	zone, err := b.write("changing.zone", b.names)
