@@ -3,8 +3,9 @@ package dnsserver
 import (
 	"errors"
 	"fmt"
-	"net"
 	"net/netip"
+	"runtime"
+	"slices"
 	"syscall"
 	"time"
 	"unsafe"
@@ -70,63 +71,45 @@ func newBatch(s *Server, l *listener) (*batch, error) {
 
 func (b *batch) close() { _ = unix.Munmap(b.slot) } // it is a mapping of this program
 
-// serveBatches answers the queries of one socket until stop, many for each system call, without memory of
+// tenure is how long a reader goes on before it gives way, though nobody may want its place. Of one that stays
+// for 10 ms the scheduler takes the place away, each time that it waits, which costs a tenth of a core.
+const tenure = 8 * time.Millisecond
+
+// serve answers the queries that come to a socket until stop, many for each system call, without memory of
 // their own. The error is errors.ErrUnsupported on systems that have no such calls.
-func (s *Server) serveBatches(l *listener, conn *net.UDPConn, stop <-chan struct{}) error {
-	raw, err := conn.SyscallConn()
-	if err != nil {
-		return err
-	}
-	b, err := newBatch(s, l)
-	if err != nil {
-		return err
-	}
-	defer b.close()
-	for {
-		var failed error
-		// The runtime calls back each time the socket becomes readable, and calls it that only once for
-		// each packet that arrives. So after a short batch, which has emptied the socket, there is nothing
-		// to ask for; after a longer one, chances are that more has come meanwhile.
-		err := raw.Read(func(fd uintptr) bool {
-			for {
-				n, errno := b.receive(fd)
-				if errno == unix.EAGAIN {
-					return false
-				}
-				if errno != 0 {
-					failed = errno
-					return true
-				}
-				b.answer(fd, n)
-				if n <= quiet {
-					return false
-				}
-				select {
-				case <-stop:
-					return true
-				default:
-				}
-			}
-		})
-		if errors.Is(failed, errors.ErrUnsupported) {
-			return failed
+func (b *batch) serve(fd uintptr, stop <-chan struct{}) error {
+	yielded := time.Now()
+	for wait := true; ; {
+		if b.since.Sub(yielded) > tenure {
+			runtime.Gosched()
+			yielded = b.since
 		}
+		n, errno := b.receive(fd, wait)
 		select {
 		case <-stop:
+			b.answer(fd, b.filled(n))
 			return nil
 		default:
 		}
-		if err != nil || failed != nil {
+		switch {
+		case errno == 0:
+			b.answer(fd, n)
+			wait = n < batchSize
+		case errno == unix.EAGAIN:
+			wait = true
+		case errno == unix.EINTR:
+		case errors.Is(errno, errors.ErrUnsupported):
+			return errno
+		default:
 			<-time.After(retryPause)
 		}
 	}
 }
 
-// quiet is the batch of a socket that is asked so seldom that one more question for packets would not pay.
-const quiet = 1
-
-// receive reads what has arrived.
-func (b *batch) receive(fd uintptr) (n int, errno syscall.Errno) {
+// receive reads what has arrived, or waits for something. Who waits does so in the kernel, which wakes this
+// thread alone; the runtime's poller would have another thread woken for each packet, also while this one is
+// busy with those before it. What does not wait the scheduler need not be told of.
+func (b *batch) receive(fd uintptr, wait bool) (n int, errno syscall.Errno) {
 	for i := range b.queries {
 		m := &b.queries[i]
 		m.Namelen = unix.SizeofSockaddrInet6
@@ -134,9 +117,26 @@ func (b *batch) receive(fd uintptr) (n int, errno syscall.Errno) {
 			m.SetControllen(int(unsafe.Sizeof(b.control[i])))
 		}
 	}
-	// It does not block, so the scheduler need not be told of it.
-	r, _, errno := syscall.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.queries)), batchSize, unix.MSG_DONTWAIT, 0, 0)
-	return int(r), errno
+	var r uintptr
+	if wait {
+		r, _, errno = syscall.Syscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.queries)), batchSize, unix.MSG_WAITFORONE, 0, 0)
+	} else {
+		r, _, errno = syscall.RawSyscall6(unix.SYS_RECVMMSG, fd, uintptr(unsafe.Pointer(&b.queries)), batchSize, unix.MSG_DONTWAIT, 0, 0)
+	}
+	if errno != 0 {
+		return 0, errno
+	}
+	return int(r), 0
+}
+
+// filled returns how many of n queries came before the socket was shut down, which gives any number of empty
+// ones.
+func (b *batch) filled(n int) int {
+	i := slices.IndexFunc(b.queries[:n], func(m message) bool { return m.size == 0 })
+	if i < 0 {
+		return n
+	}
+	return i
 }
 
 // answer answers the first n queries.

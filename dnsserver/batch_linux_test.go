@@ -16,15 +16,20 @@ import (
 	"vitalns/zones"
 )
 
-// loopback returns a socket of one reader, and the listener it is of.
-func loopback(t *testing.T, addr string) (*listener, *net.UDPConn) {
+// loopback returns a socket, the listener it is of, and its address.
+func loopback(t *testing.T) (*listener, *udpSocket, net.Addr) {
 	t.Helper()
-	conn, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.MustParseAddrPort(addr)))
+	conn, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.IPv4(127, 0, 0, 1)})
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = conn.Close() }) // it has no more to write
-	return &listener{udp: []*net.UDPConn{conn}}, conn
+	addr := conn.LocalAddr()
+	u, err := takeUDP(conn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = u.Close() }) // it has no more to write
+	return &listener{udp: []*udpSocket{u}}, u, addr
 }
 
 func client(t *testing.T, to net.Addr) *net.UDPConn {
@@ -48,23 +53,18 @@ func send(t *testing.T, c *net.UDPConn, m *dns.Msg) {
 // he asked and no other, whether packets are read by batches or one by one.
 func TestBurstsOverUDP(t *testing.T) {
 	const clients, questions = 20, 3 * batchSize
-	for name, way := range map[string]func(*Server, *listener, *net.UDPConn, chan struct{}){
-		"batches": func(s *Server, l *listener, conn *net.UDPConn, stop chan struct{}) {
-			if err := s.serveBatches(l, conn, stop); err != nil {
-				t.Error(err)
-			}
-		},
-		"packets": func(s *Server, l *listener, conn *net.UDPConn, stop chan struct{}) { s.servePackets(l, conn, stop) },
+	for name, way := range map[string]func(*udpSocket, *Server, *listener, <-chan struct{}){
+		"batches": (*udpSocket).serve, "packets": (*udpSocket).serveOne,
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := bareServer(hardTable(t), newFast)
-			l, conn := loopback(t, "127.0.0.1:0")
-			if got := setReceiveBuffer(conn, receiveBuffer); got < receiveBuffer {
+			l, u, addr := loopback(t)
+			if got := u.setReceiveBuffer(receiveBuffer); got < receiveBuffer {
 				t.Skipf("needs the right to receive buffers of %d bytes, the system gives %d", receiveBuffer, got)
 			}
 			var conns []*net.UDPConn
 			for i := range clients {
-				c := client(t, conn.LocalAddr())
+				c := client(t, addr)
 				conns = append(conns, c)
 				for id := range questions {
 					m := new(dns.Msg).SetQuestion(fmt.Sprintf("c%d.q%d.wild.hard.test.", i, id), dns.TypeA)
@@ -77,7 +77,7 @@ func TestBurstsOverUDP(t *testing.T) {
 				}
 			}
 			stop, done := make(chan struct{}), make(chan struct{})
-			go func() { defer close(done); way(s, l, conn, stop) }() // all of it waits by now
+			go func() { defer close(done); way(u, s, l, stop) }() // all of it waits by now
 			for i, c := range conns {
 				seen := map[uint16]bool{}
 				buf := make([]byte, 1500)
@@ -95,7 +95,7 @@ func TestBurstsOverUDP(t *testing.T) {
 				}
 			}
 			close(stop)
-			_ = conn.SetReadDeadline(time.Unix(1, 0)) // it is open
+			u.interrupt()
 			<-done
 			if n := s.total().response; n != clients*((questions+4)/5) {
 				t.Errorf("counted %d responses that were sent as queries", n)
@@ -107,29 +107,29 @@ func TestBurstsOverUDP(t *testing.T) {
 // Bursts take no allocation, and an idle socket one call for each packet.
 func TestBatchAllocs(t *testing.T) {
 	s := bareServer(hardTable(t), newFast)
-	l, conn := loopback(t, "127.0.0.1:0")
+	l, u, addr := loopback(t)
 	b, err := newBatch(s, l)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer b.close()
-	c := client(t, conn.LocalAddr())
+	c := client(t, addr)
 	const bursts = 5
 	for range (bursts + 1) * batchSize {
 		send(t, c, new(dns.Msg).SetQuestion("mail.hard.test.", dns.TypeA))
 	}
-	control(conn, func(fd int) {
+	_ = u.control(func(fd uintptr) {
 		allocs := testing.AllocsPerRun(bursts, func() {
-			n, errno := b.receive(uintptr(fd))
+			n, errno := b.receive(fd, false)
 			if n != batchSize || errno != 0 {
 				t.Fatalf("got %d queries, error %v", n, errno)
 			}
-			b.answer(uintptr(fd), n)
+			b.answer(fd, n)
 		})
 		if allocs != 0 {
 			t.Errorf("a burst takes %v allocations", allocs)
 		}
-		if n, errno := b.receive(uintptr(fd)); errno != unix.EAGAIN {
+		if n, errno := b.receive(fd, false); errno != unix.EAGAIN {
 			t.Errorf("after all were read: got %d, error %v", n, errno)
 		}
 	})
@@ -138,23 +138,23 @@ func TestBatchAllocs(t *testing.T) {
 // A response that the kernel does not take is counted, and those after it are sent.
 func TestBatchSendsOn(t *testing.T) {
 	s := bareServer(hardTable(t), newFast)
-	l, conn := loopback(t, "127.0.0.1:0")
+	l, u, addr := loopback(t)
 	b, err := newBatch(s, l)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer b.close()
-	c := client(t, conn.LocalAddr())
+	c := client(t, addr)
 	for range 3 {
 		send(t, c, new(dns.Msg).SetQuestion("mail.hard.test.", dns.TypeA))
 	}
-	control(conn, func(fd int) {
-		n, errno := b.receive(uintptr(fd))
+	_ = u.control(func(fd uintptr) {
+		n, errno := b.receive(fd, false)
 		if n != 3 || errno != 0 {
 			t.Fatalf("got %d queries, error %v", n, errno)
 		}
 		(*unix.RawSockaddrInet4)(unsafe.Pointer(&b.from[1])).Port = 0 // nobody can be sent anything there
-		b.answer(uintptr(fd), n)
+		b.answer(fd, n)
 	})
 	buf := make([]byte, 1500)
 	for range 2 {
@@ -185,7 +185,7 @@ func TestSocketsPerAddress(t *testing.T) {
 	clients := 40 * socketsPerAddress()
 	buf := make([]byte, 1500)
 	for range clients {
-		c := client(t, s.listeners[0].udp[0].LocalAddr())
+		c := client(t, net.UDPAddrFromAddrPort(s.Addrs()[0]))
 		send(t, c, new(dns.Msg).SetQuestion("mail.hard.test.", dns.TypeA))
 		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second)) // it is open
 		if _, err := c.Read(buf); err != nil {
@@ -228,9 +228,9 @@ func TestSharesWithNobody(t *testing.T) {
 
 // Packets that find a full buffer are counted.
 func TestOverflow(t *testing.T) {
-	l, conn := loopback(t, "127.0.0.1:0")
-	setReceiveBuffer(conn, 1)
-	c := client(t, conn.LocalAddr())
+	l, u, addr := loopback(t)
+	u.setReceiveBuffer(1)
+	c := client(t, addr)
 	const sent = 200
 	for range sent {
 		send(t, c, new(dns.Msg).SetQuestion("mail.hard.test.", dns.TypeA))
@@ -239,7 +239,7 @@ func TestOverflow(t *testing.T) {
 	if n := s.overflowed(); n == 0 || n >= sent {
 		t.Errorf("%d of %d are counted as lost", n, sent)
 	}
-	if got := setReceiveBuffer(conn, 100_000); got < 100_000 {
+	if got := u.setReceiveBuffer(100_000); got < 100_000 {
 		t.Errorf("asked for 100,000 bytes, got %d", got)
 	}
 }

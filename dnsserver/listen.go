@@ -16,7 +16,7 @@ import (
 
 // A listener is one address, over UDP and TCP, or for connections with TLS alone.
 type listener struct {
-	udp      []*net.UDPConn // none: TLS, HTTPS
+	udp      []*udpSocket // none: TLS, HTTPS
 	tcp      *net.TCPListener
 	via      Transport // how queries come over its connections
 	wildcard bool      // replies have to name the address that was asked
@@ -24,8 +24,8 @@ type listener struct {
 }
 
 func (l *listener) close() {
-	for _, conn := range l.udp {
-		_ = conn.Close() // closing a socket that only listened loses nothing
+	for _, u := range l.udp {
+		_ = u.Close() // closing a socket that only listened loses nothing
 	}
 	_ = l.tcp.Close()
 }
@@ -112,75 +112,68 @@ func listenOnce(host, port string, via Transport) (*listener, error) {
 		return l, nil
 	}
 	bound := tcp.Addr().(*net.TCPAddr).AddrPort()
-	if l.udp, err = listenUDP("udp"+family, netip.AddrPortFrom(bound.Addr().WithZone(ta.Zone), bound.Port())); err != nil {
+	if l.udp, err = listenUDP("udp"+family, netip.AddrPortFrom(bound.Addr().WithZone(ta.Zone), bound.Port()), l.wildcard); err != nil {
 		l.close()
 		return nil, explainListen("udp", ta.AddrPort(), err)
-	}
-	if l.wildcard {
-		if err := askDestinations(l.udp, family); err != nil {
-			l.close()
-			return nil, fmt.Errorf("listen on %s: ask for the address of queries: %w", ta, err)
-		}
 	}
 	return l, nil
 }
 
-// listenUDP binds the sockets of an address. The first is bound as its only one, so that an address that
-// somebody else has is not shared with him. After an error what it returns is to be closed.
-func listenUDP(network string, addr netip.AddrPort) (conns []*net.UDPConn, err error) {
-	first, err := net.ListenUDP(network, net.UDPAddrFromAddrPort(addr))
-	if err != nil {
-		return nil, err
-	}
-	conns = append(conns, first)
-	if socketsPerAddress() > 1 {
-		raw, err := first.SyscallConn()
-		if err == nil {
-			err = share(raw)
-		}
-		if err != nil {
-			return conns, err
-		}
-	}
-	shared := net.ListenConfig{Control: func(_, _ string, raw syscall.RawConn) error { return share(raw) }}
-	for len(conns) < socketsPerAddress() {
+// listenUDP binds the sockets of an address, which with destinations say of each query where it was sent to.
+// The first is bound as its only one, so that an address that somebody else has is not shared with him.
+// After an error what it returns is to be closed.
+func listenUDP(network string, addr netip.AddrPort, destinations bool) (all []*udpSocket, err error) {
+	var shared net.ListenConfig
+	for len(all) < socketsPerAddress() {
 		conn, err := shared.ListenPacket(context.Background(), network, addr.String()) // it waits for nothing
 		if err != nil {
-			return conns, err
+			return all, err
 		}
-		conns = append(conns, conn.(*net.UDPConn))
+		u, err := prepare(conn.(*net.UDPConn), network, destinations)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, u)
+		shared.Control = func(_, _ string, raw syscall.RawConn) error { return share(raw) }
 	}
-	return conns, nil
+	return all, nil
+}
+
+// prepare makes a socket of a connection, which is closed.
+func prepare(conn *net.UDPConn, network string, destinations bool) (*udpSocket, error) {
+	var err error
+	if socketsPerAddress() > 1 {
+		var raw syscall.RawConn
+		if raw, err = conn.SyscallConn(); err == nil {
+			err = share(raw)
+		}
+	}
+	switch {
+	case err != nil:
+	case destinations && network == "udp6":
+		err = ipv6.NewPacketConn(conn).SetControlMessage(ipv6.FlagDst|ipv6.FlagInterface, true)
+	case destinations:
+		err = ipv4.NewPacketConn(conn).SetControlMessage(ipv4.FlagDst|ipv4.FlagInterface, true)
+	}
+	if err != nil {
+		_ = conn.Close() // the error at hand says more
+		return nil, fmt.Errorf("set up the socket: %w", err)
+	}
+	return takeUDP(conn)
 }
 
 // sizeBuffers makes room for queries that wait, and says if the system has less than it should.
 func (s *Server) sizeBuffers() {
 	least := receiveBuffer
 	for _, l := range s.listeners {
-		for _, conn := range l.udp {
-			least = min(least, setReceiveBuffer(conn, receiveBuffer))
+		for _, u := range l.udp {
+			least = min(least, u.setReceiveBuffer(receiveBuffer))
 		}
 	}
 	if least < receiveBuffer {
 		s.logger.Warn("small receive buffers: queries that arrive in a burst may be lost", "bytes", least,
 			"hint", fmt.Sprintf("sysctl -w net.core.rmem_max=%d", receiveBuffer))
 	}
-}
-
-// askDestinations lets the kernel say of each query which address it was sent to.
-func askDestinations(conns []*net.UDPConn, family string) error {
-	for _, conn := range conns {
-		var err error
-		if family == "6" {
-			err = ipv6.NewPacketConn(conn).SetControlMessage(ipv6.FlagDst|ipv6.FlagInterface, true)
-		} else {
-			err = ipv4.NewPacketConn(conn).SetControlMessage(ipv4.FlagDst|ipv4.FlagInterface, true)
-		}
-		if err != nil {
-			return err
-		}
-	}
-	return nil
 }
 
 // explainListen says what to do about a listener that could not be opened.

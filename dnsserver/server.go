@@ -142,10 +142,8 @@ func (s *Server) Serve(ctx context.Context) error {
 	stop := make(chan struct{})
 	var wg sync.WaitGroup
 	for _, l := range s.listeners {
-		for _, conn := range l.udp {
-			for range readersPerSocket() {
-				wg.Go(func() { s.serveUDP(l, conn, stop) })
-			}
+		for _, u := range l.udp {
+			wg.Go(func() { u.serve(s, l, stop) })
 		}
 		wg.Go(func() { s.serveStreams(l, stop) })
 	}
@@ -162,10 +160,9 @@ func (s *Server) Serve(ctx context.Context) error {
 		<-time.After(s.cfg.Lameduck)
 	}
 	close(stop)
-	past := time.Unix(1, 0)
 	for _, l := range s.listeners {
-		for _, conn := range l.udp {
-			_ = conn.SetReadDeadline(past) // what is being answered is still written
+		for _, u := range l.udp {
+			u.interrupt()
 		}
 		_ = l.tcp.SetDeadline(past)
 	}

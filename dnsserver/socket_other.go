@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"runtime"
+	"sync"
 	"syscall"
 )
 
@@ -13,19 +14,27 @@ import (
 
 func socketsPerAddress() int { return 1 }
 
-func readersPerSocket() int { return max(2, runtime.GOMAXPROCS(0)) }
-
 func share(syscall.RawConn) error { return errors.ErrUnsupported }
 
-func setReceiveBuffer(conn *net.UDPConn, size int) (got int) {
-	if conn.SetReadBuffer(size) != nil {
+type udpSocket struct{ *net.UDPConn }
+
+func takeUDP(conn *net.UDPConn) (*udpSocket, error) { return &udpSocket{conn}, nil }
+
+func (u *udpSocket) serve(s *Server, l *listener, stop <-chan struct{}) {
+	var readers sync.WaitGroup
+	for range max(2, runtime.GOMAXPROCS(0)) {
+		readers.Go(func() { s.servePackets(l, u.UDPConn, stop) })
+	}
+	readers.Wait()
+}
+
+func (u *udpSocket) interrupt() { _ = u.SetReadDeadline(past) } // what is being answered is still written
+
+func (u *udpSocket) setReceiveBuffer(size int) (got int) {
+	if u.SetReadBuffer(size) != nil {
 		return 0
 	}
 	return size
 }
 
-func overflowed(*net.UDPConn) uint64 { return 0 }
-
-func (s *Server) serveBatches(*listener, *net.UDPConn, <-chan struct{}) error {
-	return errors.ErrUnsupported
-}
+func (u *udpSocket) overflowed() uint64 { return 0 }

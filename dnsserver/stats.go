@@ -130,8 +130,8 @@ func (s *Server) total() *counters {
 // overflowed returns how many packets found no room in the buffers of the sockets.
 func (s *Server) overflowed() (sum uint64) {
 	for _, l := range s.listeners {
-		for _, conn := range l.udp {
-			sum += overflowed(conn)
+		for _, u := range l.udp {
+			sum += u.overflowed()
 		}
 	}
 	return sum

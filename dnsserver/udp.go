@@ -1,7 +1,6 @@
 package dnsserver
 
 import (
-	"errors"
 	"net"
 	"net/netip"
 	"time"
@@ -13,20 +12,11 @@ import (
 // maxPacket is the longest datagram there is, headers of a proxy included: no query is too long to be read.
 const maxPacket = 65535
 
+// past is a deadline that ends what waits.
+var past = time.Unix(1, 0)
+
 // retryPause keeps a socket that reports errors from taking a core.
 const retryPause = 10 * time.Millisecond
-
-// serveUDP answers the packets of one socket until stop.
-func (s *Server) serveUDP(l *listener, conn *net.UDPConn, stop <-chan struct{}) {
-	switch err := s.serveBatches(l, conn, stop); {
-	case err == nil:
-	case errors.Is(err, errors.ErrUnsupported):
-		s.servePackets(l, conn, stop)
-	default:
-		s.logger.Warn("queries over UDP are read one by one", "error", err)
-		s.servePackets(l, conn, stop)
-	}
-}
 
 // servePackets answers the packets of one socket one by one, on any system; several may run on one.
 func (s *Server) servePackets(l *listener, conn *net.UDPConn, stop <-chan struct{}) {
