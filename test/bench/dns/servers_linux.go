@@ -33,6 +33,7 @@ type server struct {
 	args    []string
 	live    bool // it has the live zone, too
 	echo    bool
+	host    string // where it listens; "": on an address of loopback that nobody else has
 }
 
 // servers are vitalns with everything on, the rivals with nothing on but one thread, and the floor.
@@ -40,10 +41,24 @@ var servers = []server{
 	{title: "vitalns", live: true},
 	{title: "gdnsd", program: "gdnsd", pkg: "gdnsd", args: []string{"-c", "DIR", "start"}},
 	{title: "Knot", program: "knotd", pkg: "knot", args: []string{"-c", "DIR/config"}, config: `
-server: {rundir: "DIR", listen: "HOST@PORT", udp-workers: 1, tcp-workers: 1, background-workers: 1, udp-max-payload: 1232}
-database: {storage: "DIR"}
-log: [{target: stderr, any: warning}]
-zone: [{domain: "ZONE", storage: "DIR", file: zone, zonefile-sync: -1, journal-content: none}]
+server:
+  rundir: "DIR"
+  listen: HOST@PORT
+  udp-workers: 1
+  tcp-workers: 1
+  background-workers: 1
+  udp-max-payload: 1232
+database:
+  storage: "DIR"
+log:
+  - target: stderr
+    any: warning
+zone:
+  - domain: "ZONE"
+    storage: "DIR"
+    file: zone
+    zonefile-sync: -1
+    journal-content: none
 `},
 	{title: "NSD", program: "nsd", pkg: "nsd", args: []string{"-d", "-c", "DIR/config"}, config: `
 server:
@@ -88,7 +103,8 @@ setgid=
 disable-syslog=yes
 security-poll-suffix=
 `},
-	{title: "BIND", program: "named", pkg: "bind9", args: []string{"-g", "-n", "1", "-c", "DIR/config"}, config: `
+	// It listens on addresses that an interface has by name.
+	{title: "BIND", host: "127.0.0.1", program: "named", pkg: "bind9", args: []string{"-g", "-n", "1", "-c", "DIR/config"}, config: `
 options {
   directory "DIR"; pid-file none; session-keyfile none; lock-file none;
   listen-on port PORT { HOST; }; listen-on-v6 { none; };
@@ -132,7 +148,7 @@ type bench struct {
 
 // start starts one server on the server's core and waits for a right answer.
 func (b *bench) start(ctx context.Context, s server, k kind) (*running, error) {
-	addr, err := live.Address("")
+	addr, err := live.Address(s.host)
 	if err != nil {
 		return nil, err
 	}
