@@ -257,8 +257,9 @@ func (n *Node) act(ready checks.Ready, now time.Time) {
 		n.saveWithin(saveShared, now)
 	}
 	if !n.saveAt.After(now) {
-		n.saveAt = now.Add(saveEvery)
-		n.saver.save(n.saved(now), nil)
+		state := n.saved(now)
+		n.saveAt, n.calm = now.Add(saveEvery), now.Add(savePause*time.Duration(len(state.Registers)))
+		n.saver.save(state, nil)
 	}
 	if d := ready.Duplicate; d != nil && d.Fatal {
 		select {
@@ -293,11 +294,18 @@ const (
 	saveEvery   = 10 * time.Second
 	saveVerdict = time.Second
 	saveShared  = 100 * time.Millisecond
+	// savePause is how long a register that is saved keeps the next save off: one of many pools takes long,
+	// and while one target after the other goes or comes it would be made without end.
+	savePause = 50 * time.Microsecond
 )
 
 // saveWithin has the state saved soon.
 func (n *Node) saveWithin(d time.Duration, now time.Time) {
-	if at := now.Add(d); at.Before(n.saveAt) {
+	at := now.Add(d)
+	if n.calm.After(at) {
+		at = n.calm
+	}
+	if at.Before(n.saveAt) {
 		n.saveAt = at
 	}
 }

@@ -128,6 +128,7 @@ type Node struct {
 	loadedAt    time.Time
 	reloadError string    // of the last reload; "" if it was good
 	saveAt      time.Time // when the state goes to disk next
+	calm        time.Time // not before then for news that can wait
 	incarnation uint64
 	isReady     bool
 	serialsDue  bool            // this start's or reload's serials are not written yet
