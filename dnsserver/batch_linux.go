@@ -38,6 +38,7 @@ type batch struct {
 	slot []byte // batchSize slots of queries
 	out  []byte // and of responses
 	size int    // of one slot of out
+	made int    // responses that are to be sent
 
 	queries, replies [batchSize]message
 	from             [batchSize]unix.RawSockaddrInet6 // or an Inet4
@@ -141,33 +142,52 @@ func (b *batch) filled(n int) int {
 
 // answer answers the first n queries.
 func (b *batch) answer(fd uintptr, n int) {
-	replies := 0
 	b.begin(time.Now())
-	for i := range n {
-		q := &b.queries[i]
-		p := packet{wire: b.slot[i*slotSize:][:q.size], client: clientOf(&b.from[i])}
+	b.made = 0
+	for i := 0; i < n; {
+		i = b.answerFrom(i, n)
+	}
+	b.end(time.Now())
+	b.send(fd, b.made)
+}
+
+// answerFrom answers the queries from the i-th to the one before the n-th, or to the first that makes the
+// program panic, and returns which is next.
+func (b *batch) answerFrom(i, n int) (next int) {
+	var p packet
+	defer func() {
+		if cause := recover(); cause != nil {
+			b.put(next, b.survive(&p, cause))
+			next++
+		}
+	}()
+	for next = i; next < n; next++ {
+		p.wire, p.client = b.slot[next*slotSize:][:b.queries[next].size], clientOf(&b.from[next])
 		if b.l.proxied {
 			var ok bool
 			if p.wire, p.client, ok = b.unwrap(p.wire, p.client); !ok {
 				continue
 			}
 		}
-		wire := b.worker.answer(&p, b.out[replies*b.size:][:b.size:b.size])
-		if len(wire) == 0 {
-			continue
-		}
-		b.written[replies].Base = &wire[0]
-		b.written[replies].SetLen(len(wire))
-		r := &b.replies[replies]
-		r.Name, r.Namelen = q.Name, q.Namelen
-		if b.l.wildcard {
-			r.Control = q.Control
-			r.SetControllen(b.control[i].turn(int(q.Controllen)))
-		}
-		replies++
+		b.put(next, b.attempt(&p, b.out[b.made*b.size:][:b.size:b.size]))
 	}
-	b.end(time.Now())
-	b.send(fd, replies)
+	return next
+}
+
+// put adds the response to the i-th query to those that are to be sent, unless it is empty.
+func (b *batch) put(i int, wire []byte) {
+	if len(wire) == 0 {
+		return
+	}
+	b.written[b.made].Base = &wire[0]
+	b.written[b.made].SetLen(len(wire))
+	q, r := &b.queries[i], &b.replies[b.made]
+	r.Name, r.Namelen = q.Name, q.Namelen
+	if b.l.wildcard {
+		r.Control = q.Control
+		r.SetControllen(b.control[i].turn(int(q.Controllen)))
+	}
+	b.made++
 }
 
 // send sends the first n responses. One that the kernel does not take, for want of a route or of room in

@@ -168,6 +168,45 @@ func TestBatchSendsOn(t *testing.T) {
 	}
 }
 
+// A query that makes the program panic is told so, and those after it in the batch are answered.
+func TestBatchSurvives(t *testing.T) {
+	s := bareServer(hardTable(t), newFast)
+	s.cfg.Explain = func(zones.Name) string { panic("boom") }
+	l, u, addr := loopback(t)
+	b, err := newBatch(s, l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer b.close()
+	c := client(t, addr)
+	for _, class := range []uint16{dns.ClassINET, dns.ClassCHAOS, dns.ClassINET, dns.ClassCHAOS} {
+		m := new(dns.Msg).SetQuestion("mail.hard.test.", dns.TypeTXT)
+		m.Question[0].Qclass = class
+		send(t, c, m)
+	}
+	_ = u.control(func(fd uintptr) {
+		n, errno := b.receive(fd, false)
+		if n != 4 || errno != 0 {
+			t.Fatalf("got %d queries, error %v", n, errno)
+		}
+		b.answer(fd, n)
+	})
+	buf := make([]byte, 1500)
+	for i, want := range []int{dns.RcodeSuccess, dns.RcodeServerFailure, dns.RcodeSuccess, dns.RcodeServerFailure} {
+		_ = c.SetReadDeadline(time.Now().Add(10 * time.Second)) // it is open
+		n, err := c.Read(buf)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if m := parse(t, buf[:n]); m.Rcode != want {
+			t.Errorf("query %d: got %s, want %s", i, dns.RcodeToString[m.Rcode], dns.RcodeToString[want])
+		}
+	}
+	if n := s.stats.panics.Load(); n != 2 {
+		t.Errorf("counted %d panics", n)
+	}
+}
+
 // All sockets of an address answer, and nobody else gets to share it.
 func TestSocketsPerAddress(t *testing.T) {
 	if socketsPerAddress() < 2 {

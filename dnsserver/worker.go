@@ -113,16 +113,25 @@ func (w *worker) end(now time.Time) {
 }
 
 // answer answers one packet of the batch into out, or into memory of its own where that is too short; nil
-// drops it. One that makes the program panic is answered with SERVFAIL, counted and logged; those after
-// it are answered as ever.
+// drops it. One that makes the program panic is answered with SERVFAIL; those after it are answered as ever.
 func (w *worker) answer(p *packet, out []byte) (reply []byte) {
 	defer func() {
 		if cause := recover(); cause != nil {
-			w.stats.panics.Add(1)
-			w.logger.Error("panic while answering", "panic", cause, "stack", string(debug.Stack()))
-			reply = w.fail(p)
+			reply = w.survive(p, cause)
 		}
 	}()
+	return w.attempt(p, out)
+}
+
+// survive counts and logs a panic and returns the response to the packet that caused it.
+func (w *worker) survive(p *packet, cause any) []byte {
+	w.stats.panics.Add(1)
+	w.logger.Error("panic while answering", "panic", cause, "stack", string(debug.Stack()))
+	return w.fail(p)
+}
+
+// attempt is answer for those who see to panics themselves.
+func (w *worker) attempt(p *packet, out []byte) (reply []byte) {
 	verdict := edge.Read(p.wire, &w.query)
 	if verdict < edge.Malformed {
 		w.counters.drop(verdict)
