@@ -42,6 +42,26 @@ func client(t *testing.T, to net.Addr) *net.UDPConn {
 	return c
 }
 
+// batched returns a batch that nobody serves, its socket, and a client of it.
+func batched(t *testing.T) (*batch, *udpSocket, *net.UDPConn) {
+	t.Helper()
+	l, u, addr := loopback(t)
+	b, err := newBatch(bareServer(hardTable(t), newFast), l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(b.close)
+	return b, u, client(t, addr)
+}
+
+// take reads the queries that wait on a socket, so many.
+func take(t *testing.T, b *batch, fd uintptr, want int) {
+	t.Helper()
+	if n, errno := b.receive(fd, false); n != want || errno != 0 {
+		t.Fatalf("got %d queries, error %v, want %d", n, errno, want)
+	}
+}
+
 func send(t *testing.T, c *net.UDPConn, m *dns.Msg) {
 	t.Helper()
 	if _, err := c.Write(wireOf(t, m)); err != nil {
@@ -106,25 +126,15 @@ func TestBurstsOverUDP(t *testing.T) {
 
 // Bursts take no allocation, and an idle socket one call for each packet.
 func TestBatchAllocs(t *testing.T) {
-	s := bareServer(hardTable(t), newFast)
-	l, u, addr := loopback(t)
-	b, err := newBatch(s, l)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.close()
-	c := client(t, addr)
+	b, u, c := batched(t)
 	const bursts = 5
 	for range (bursts + 1) * batchSize {
 		send(t, c, new(dns.Msg).SetQuestion("mail.hard.test.", dns.TypeA))
 	}
 	_ = u.control(func(fd uintptr) {
 		allocs := testing.AllocsPerRun(bursts, func() {
-			n, errno := b.receive(fd, false)
-			if n != batchSize || errno != 0 {
-				t.Fatalf("got %d queries, error %v", n, errno)
-			}
-			b.answer(fd, n)
+			take(t, b, fd, batchSize)
+			b.answer(fd, batchSize)
 		})
 		if allocs != 0 {
 			t.Errorf("a burst takes %v allocations", allocs)
@@ -137,24 +147,14 @@ func TestBatchAllocs(t *testing.T) {
 
 // A response that the kernel does not take is counted, and those after it are sent.
 func TestBatchSendsOn(t *testing.T) {
-	s := bareServer(hardTable(t), newFast)
-	l, u, addr := loopback(t)
-	b, err := newBatch(s, l)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.close()
-	c := client(t, addr)
+	b, u, c := batched(t)
 	for range 3 {
 		send(t, c, new(dns.Msg).SetQuestion("mail.hard.test.", dns.TypeA))
 	}
 	_ = u.control(func(fd uintptr) {
-		n, errno := b.receive(fd, false)
-		if n != 3 || errno != 0 {
-			t.Fatalf("got %d queries, error %v", n, errno)
-		}
+		take(t, b, fd, 3)
 		(*unix.RawSockaddrInet4)(unsafe.Pointer(&b.from[1])).Port = 0 // nobody can be sent anything there
-		b.answer(fd, n)
+		b.answer(fd, 3)
 	})
 	buf := make([]byte, 1500)
 	for range 2 {
@@ -163,33 +163,23 @@ func TestBatchSendsOn(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if n := s.stats.unsent.Load(); n != 1 {
+	if n := b.stats.unsent.Load(); n != 1 {
 		t.Errorf("counted %d unsent", n)
 	}
 }
 
 // A query that makes the program panic is told so, and those after it in the batch are answered.
 func TestBatchSurvives(t *testing.T) {
-	s := bareServer(hardTable(t), newFast)
-	s.cfg.Explain = func(zones.Name) string { panic("boom") }
-	l, u, addr := loopback(t)
-	b, err := newBatch(s, l)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer b.close()
-	c := client(t, addr)
+	b, u, c := batched(t)
+	b.cfg.Explain = func(zones.Name) string { panic("boom") }
 	for _, class := range []uint16{dns.ClassINET, dns.ClassCHAOS, dns.ClassINET, dns.ClassCHAOS} {
 		m := new(dns.Msg).SetQuestion("mail.hard.test.", dns.TypeTXT)
 		m.Question[0].Qclass = class
 		send(t, c, m)
 	}
 	_ = u.control(func(fd uintptr) {
-		n, errno := b.receive(fd, false)
-		if n != 4 || errno != 0 {
-			t.Fatalf("got %d queries, error %v", n, errno)
-		}
-		b.answer(fd, n)
+		take(t, b, fd, 4)
+		b.answer(fd, 4)
 	})
 	buf := make([]byte, 1500)
 	for i, want := range []int{dns.RcodeSuccess, dns.RcodeServerFailure, dns.RcodeSuccess, dns.RcodeServerFailure} {
@@ -202,7 +192,7 @@ func TestBatchSurvives(t *testing.T) {
 			t.Errorf("query %d: got %s, want %s", i, dns.RcodeToString[m.Rcode], dns.RcodeToString[want])
 		}
 	}
-	if n := s.stats.panics.Load(); n != 2 {
+	if n := b.stats.panics.Load(); n != 2 {
 		t.Errorf("counted %d panics", n)
 	}
 }

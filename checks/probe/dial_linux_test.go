@@ -76,7 +76,7 @@ func TestNoTimeWait(t *testing.T) {
 	}
 	table, err := os.ReadFile("/proc/net/tcp")
 	if err != nil {
-		t.Skip("no table of connections here")
+		t.Fatal(err)
 	}
 	const timeWait = "06"
 	port := strings.ToUpper(hex4(to.Port()))
@@ -133,8 +133,8 @@ func TestNoDescriptors(t *testing.T) {
 	}
 	none := unix.Rlimit{Cur: 0, Max: limit.Max}
 	for _, c := range []Check{configured(t, "tcp", number("port", 1)), configured(t, "dns", text("name", "a.")), configured(t, "icmp")} {
-		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &none); err != nil {
-			t.Skip(err)
+		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &none); err != nil { // to lower it anybody may
+			t.Fatal(err)
 		}
 		r := run(t, c, testEnv, netip.MustParseAddrPort("127.0.0.1:1"), long)
 		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
@@ -200,12 +200,12 @@ func TestHostUnreachable(t *testing.T) {
 		inNamespace(t, func() {
 			for _, args := range []string{"link set lo up", "link add va type veth peer name vb", "link set va up", "link set vb up", "address add 192.0.2.1/24 dev va"} {
 				if out, err := exec.Command(ip, strings.Fields(args)...).CombinedOutput(); err != nil {
-					t.Skipf("ip %s: %v: %s", args, err, out)
+					t.Skipf("needs a kernel with veth and the right to make links: ip %s: %v: %s", args, err, out)
 				}
 			}
 			for file, s := range map[string]string{"neigh/va/retrans_time_ms": "10", "ping_group_range": pingRange} {
 				if err := os.WriteFile("/proc/sys/net/ipv4/"+file, []byte(s), 0); err != nil {
-					t.Skip(err)
+					t.Skipf("needs the right to set up the network of a namespace: %v", err)
 				}
 			}
 			for _, c := range []Check{configured(t, "tcp", number("port", 1)), configured(t, "icmp")} {

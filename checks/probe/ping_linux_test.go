@@ -19,7 +19,7 @@ func pingable(t testing.TB, to string) netip.Addr {
 	a := netip.MustParseAddr(to)
 	s, err := openPing(a, netip.Addr{})
 	if err != nil {
-		t.Skip(err)
+		t.Skipf("needs the right to ICMP, by CAP_NET_RAW or ping_group_range: %v", err)
 	}
 	s.close()
 	return a
@@ -62,10 +62,10 @@ func TestPingNamespace(t *testing.T) {
 	ip := iproute2(t)
 	inNamespace(t, func() {
 		if err := exec.Command(ip, "link", "set", "lo", "up").Run(); err != nil {
-			t.Skip(err)
+			t.Skipf("needs the right to set up the network of a namespace: %v", err)
 		}
 		if err := os.WriteFile("/proc/sys/net/ipv4/ping_group_range", []byte("0 2147483647"), 0); err != nil {
-			t.Skip(err)
+			t.Skipf("needs the right to set up the network of a namespace: %v", err)
 		}
 		for _, to := range []string{"127.0.0.1", "::1"} {
 			a := netip.MustParseAddr(to)
@@ -77,15 +77,15 @@ func TestPingNamespace(t *testing.T) {
 			expectResult(t, run(t, configured(t, "icmp"), &Env{}, netip.AddrPortFrom(a, 0), long), "ok")
 		}
 		if err := os.WriteFile("/proc/sys/net/ipv4/icmp_echo_ignore_all", []byte("1"), 0); err != nil {
-			t.Skip(err)
+			t.Skipf("needs the right to set up the network of a namespace: %v", err)
 		}
 		expectResult(t, run(t, configured(t, "icmp"), &Env{}, netip.MustParseAddrPort("127.0.0.1:0"), short), "failed timeout")
 		// Without the right to raw sockets, and without the group: no right at all.
 		_ = os.WriteFile("/proc/sys/net/ipv4/ping_group_range", []byte("1 0"), 0)
 		header := unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
 		var none [2]unix.CapUserData
-		if err := unix.Capset(&header, &none[0]); err != nil {
-			t.Skip(err)
+		if err := unix.Capset(&header, &none[0]); err != nil { // to give rights away anybody may
+			t.Fatal(err)
 		}
 		expectResult(t, run(t, configured(t, "icmp"), &Env{}, netip.MustParseAddrPort("127.0.0.1:0"), short), "void "+noICMPRight)
 	})
