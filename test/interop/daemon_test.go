@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -34,10 +33,9 @@ var references = []server{{"nsd", startNSD}, {"knot", startKnot}, {"bind", start
 // CI=true a missing package fails.
 func tool(t *testing.T, program, pkg string) string {
 	t.Helper()
-	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin") {
-		if path, err := exec.LookPath(filepath.Join(dir, program)); err == nil {
-			return path
-		}
+	path, err := live.Find(program)
+	if err == nil {
+		return path
 	}
 	if os.Getenv("CI") == "true" {
 		t.Fatalf("%s is missing: install the Debian package %s (make test-deps)", program, pkg)

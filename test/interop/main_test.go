@@ -3,12 +3,12 @@ package interop
 import (
 	"fmt"
 	"os"
-	"os/exec"
-	"path/filepath"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
+
+	"vitalns/test/live"
 )
 
 // program is vitalns, built once by TestMain.
@@ -22,19 +22,13 @@ func TestMain(m *testing.M) {
 }
 
 func run(m *testing.M) int {
-	dir, err := os.MkdirTemp("", "vitalns-interop-")
-	if err == nil {
-		defer os.RemoveAll(dir)
-		program = filepath.Join(dir, "vitalns")
-		var out []byte
-		if out, err = exec.Command("go", "build", "-o", program, "vitalns/cmd/vitalns").CombinedOutput(); err != nil {
-			err = fmt.Errorf("go build: %w\n%s", err, out)
-		}
-	}
+	dir, built, err := live.Build()
+	defer os.RemoveAll(dir)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 1
 	}
+	program = built
 	code := m.Run()
 	if err := goleak.Find(goleak.IgnoreAnyFunction("net/http.(*persistConn).readLoop"), goleak.IgnoreAnyFunction("net/http.(*persistConn).writeLoop")); err != nil && code == 0 {
 		fmt.Fprintln(os.Stderr, err)

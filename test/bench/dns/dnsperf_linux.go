@@ -15,6 +15,8 @@ import (
 	"github.com/miekg/dns"
 
 	"vitalns/test/bench/blast"
+
+	"vitalns/test/live"
 )
 
 var completed = regexp.MustCompile(`Queries completed: +(\d+)`)
@@ -22,7 +24,7 @@ var completed = regexp.MustCompile(`Queries completed: +(\d+)`)
 // compare holds the generator against dnsperf at a rate that both can send: the server's cost of a query
 // is the same whoever asks.
 func (b *bench) compare(ctx context.Context, s server, long time.Duration) (err error) {
-	program, err := find("dnsperf")
+	program, err := live.Find("dnsperf")
 	if err != nil {
 		fmt.Println("the generator is not held against dnsperf: install the Debian package dnsperf")
 		return nil

@@ -126,7 +126,7 @@ func (b *bench) field(only string) ([]server, error) {
 			continue
 		}
 		if s.program != "" {
-			if _, err := find(s.program); err != nil {
+			if _, err := live.Find(s.program); err != nil {
 				fmt.Printf("%s is left out: install the Debian package %s\n", s.title, s.pkg)
 				continue
 			}

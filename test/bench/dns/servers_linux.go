@@ -8,7 +8,6 @@ import (
 	"net"
 	"net/netip"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
 	"time"
@@ -119,16 +118,6 @@ zone "ZONE" { type primary; file "DIR/zone"; };
 //go:embed testdata/echo.c
 var echoSource string
 
-// find returns the path of a program; daemons stand in directories that are not in everybody's PATH.
-func find(program string) (string, error) {
-	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin") {
-		if path, err := exec.LookPath(filepath.Join(dir, program)); err == nil {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("%s is not installed", program)
-}
-
 // A running server.
 type running struct {
 	*live.Process
@@ -192,7 +181,7 @@ func (b *bench) command(s server, dir, addr string, k kind) (program string, arg
 		path, err := b.vitalns(dir, addr, k)
 		return b.binary, []string{"run", "-c", path}, err
 	}
-	if program, err = find(s.program); err != nil {
+	if program, err = live.Find(s.program); err != nil {
 		return "", nil, err
 	}
 	fill := strings.NewReplacer("DIR", dir, "HOST", host, "PORT", port, "ZONE", strings.TrimSuffix(origin, "."), "RCVBUF", fmt.Sprint(rcvbuf))

@@ -66,7 +66,7 @@ func newField(stage *live.Stage) (*field, error) {
 		f.backends = append(f.backends, &backend{addr: a, stage: stage})
 	}
 	for _, name := range rivals {
-		if _, err := find(name.program); err != nil {
+		if _, err := live.Find(name.program); err != nil {
 			f.missing = append(f.missing, fmt.Sprintf("%s: not installed (Debian: %s)", name.title, name.pkg))
 		}
 	}

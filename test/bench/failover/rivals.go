@@ -40,16 +40,6 @@ var rivals = []rival{
 	},
 }
 
-// find returns the path of a program, with the places where Debian puts daemons.
-func find(program string) (string, error) {
-	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin") {
-		if path, err := exec.LookPath(filepath.Join(dir, program)); err == nil {
-			return path, nil
-		}
-	}
-	return "", exec.ErrNotFound
-}
-
 var versionNumber = regexp.MustCompile(`\d+\.\d+\.\d+`)
 
 // versionOf asks a program for its version; "" where it does not say.
@@ -143,7 +133,7 @@ func (f *field) child(program string, args ...string) error {
 // addRivals starts those that are installed.
 func (f *field) addRivals(ctx context.Context) error {
 	for _, r := range rivals {
-		program, err := find(r.program)
+		program, err := live.Find(r.program)
 		if err != nil {
 			continue // said at the beginning
 		}

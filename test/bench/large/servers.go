@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"net"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -81,17 +80,12 @@ func (s server) installed() bool {
 	return err == nil
 }
 
-// path is that of the program; daemons stand in directories that are not in everybody's PATH.
+// path is that of the program.
 func (s server) path(vitalns string) (string, error) {
 	if s.program == "" {
 		return vitalns, nil
 	}
-	for _, dir := range append(filepath.SplitList(os.Getenv("PATH")), "/usr/sbin", "/sbin") {
-		if path, err := exec.LookPath(filepath.Join(dir, s.program)); err == nil {
-			return path, nil
-		}
-	}
-	return "", fmt.Errorf("%s is not installed", s.program)
+	return live.Find(s.program)
 }
 
 // A measured server.
