@@ -2,51 +2,50 @@ package zones
 
 import (
 	"cmp"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
 	"slices"
-	"strings"
-	"unsafe"
-
-	"github.com/miekg/dns"
 )
 
 // A Builder packs the records of one zone: Add what stands at its owners, in any order, look at it again
-// with Sorted, and Build. Names and rdata go straight to where they stay.
+// with Sorted, and Build. What comes owner by owner goes straight to where it stays.
 type Builder struct {
 	made    Records
-	names   []byte // becomes made.names
+	last    OwnerID // the owner made last: its block can grow
+	open    int     // where in that block the RRset is that can grow; 0: none
+	apart   []byte  // rdata that came when the block of their owner could not grow, each after its length in two bytes
 	table   nameTable
 	entries []Entry
 	ordered int     // so many entries from the start are in order of owner and type
-	indexed bool    // the nodes say where their entries begin
 	parent  OwnerID // the one found last: neighbours in a file share it
 }
 
 // A Size is what a Builder makes room for at once, so that large zones are not copied while they grow.
 type Size struct{ Names, NameBytes, Records, RdataBytes int }
 
-// An OwnerID is the place of an owner name in its Builder.
-type OwnerID uint32
-
 // An Entry is one record on its way into a Records.
 type Entry struct {
 	Owner   OwnerID
 	Type    uint16 // 0: a Dynamic
 	Dropped bool   // it is to be left out
+	apart   bool   // its rdata is not in the block of its owner
 	TTL     uint32
 	Place   uint32 // where it was written
-	rdata   uint32 // place in the arena; of a Dynamic its place in Source.Dynamic
+	rdata   uint32 // where its length is, which is followed by the rdata; of a Dynamic its place in Source.Dynamic
 }
 
-var errTooLarge = errors.New("the zone is too large: names and records must each fit in 4 GiB")
+// maxArena is the most bytes that an arena may have: places in it, plus 1, fit in 32 bits.
+const maxArena = math.MaxUint32 - blockUnit
+
+var errTooLarge = errors.New("the zone is too large: names and records must fit in 4 GiB")
 
 // NewBuilder begins a zone of a size that is expected; zeros: it grows.
 func NewBuilder(origin Name, size Size) *Builder {
+	room := size.NameBytes + size.Names*(blockHead+blockUnit-1) + size.RdataBytes + size.Records*(setHead+recordHead)
 	b := &Builder{
-		made:    Records{origin: origin, nodes: make([]node, 0, size.Names+1), rdata: make([]byte, 0, size.RdataBytes)},
-		names:   make([]byte, 0, size.NameBytes+len(origin)),
+		made:    Records{origin: origin, arena: make([]byte, 0, room+blockHead+len(origin))},
 		entries: make([]Entry, 0, size.Records),
 	}
 	b.table = newNameTable(&b.made, size.Names)
@@ -77,69 +76,96 @@ func (b *Builder) owner(name string) (OwnerID, error) {
 		b.parent = parent
 	}
 	if Name(name).IsWildcard() {
-		b.made.nodes[parent].flags |= hasWildcard
+		b.made.block(parent).mark(hasWildcard)
 	}
-	if uint64(len(b.names)+len(name)) > math.MaxUint32 || len(b.made.nodes) >= math.MaxInt32 {
+	if !b.hasRoom(blockHead + len(name)) {
 		return 0, errTooLarge
 	}
 	return b.append(name), nil
 }
 
-// append makes the node of a name.
+// hasRoom reports whether places of what is appended, n bytes with what belongs to them, fit in 32 bits.
+func (b *Builder) hasRoom(n int) bool { return max(len(b.made.arena), len(b.apart))+n <= maxArena }
+
+// append makes the block of a name.
 func (b *Builder) append(name string) OwnerID {
 	r := &b.made
-	id := OwnerID(len(r.nodes))
-	r.deepest = max(r.deepest, Name(name).Labels())
-	r.nodes = append(r.nodes, node{name: uint32(len(b.names)), size: uint8(len(name))})
-	b.names = append(b.names, name...)
-	r.names = unsafe.String(unsafe.SliceData(b.names), len(b.names)) // what is written is not written again
-	if 4*len(r.nodes) > 3*len(b.table) {
-		b.table = newNameTable(r, 2*len(r.nodes))
+	r.deepest, r.owners = max(r.deepest, Name(name).Labels()), r.owners+1
+	b.last, b.open = r.append(name, 0), 0
+	if 4*r.owners > 3*len(b.table) {
+		r.end = len(r.arena)
+		b.table = newNameTable(r, 2*r.owners)
 	} else {
-		b.table.insert(r, id)
+		b.table.insert(r, b.last)
 	}
-	return id
+	return b.last
 }
 
 // Find returns the owner of a name, if it is there already; an empty non-terminal is.
 func (b *Builder) Find(name Name) (OwnerID, bool) { return b.table.find(&b.made, string(name)) }
 
 // Name returns the name of an owner.
-func (b *Builder) Name(o OwnerID) Name { return b.made.name(&b.made.nodes[o]) }
+func (b *Builder) Name(o OwnerID) Name { return b.made.block(o).name() }
 
 // Add adds a record. The rdata, in wire form with names uncompressed, is copied.
 func (b *Builder) Add(e Entry, rdata []byte) error {
 	if e.Type == 0 || len(rdata) > math.MaxUint16 {
 		return fmt.Errorf("zones: internal error: %s has rdata of type %d and %d bytes", b.Name(e.Owner), e.Type, len(rdata))
 	}
-	if uint64(len(b.made.rdata)+len(rdata)+2) > math.MaxUint32 {
+	if !b.hasRoom(setHead + recordHead + len(rdata)) {
 		return errTooLarge
 	}
-	e.rdata = uint32(len(b.made.rdata))
-	b.made.rdata = append(append(b.made.rdata, byte(len(rdata)>>8), byte(len(rdata))), rdata...)
+	if e.Owner == b.last && b.grows(e.Type) {
+		r := &b.made
+		r.arena = appendRecord(r.arena, e.Type, e.TTL, rdata)
+		packedSet(r.block(b.last)[b.open:]).grow(1, recordHead+len(rdata))
+		e.rdata = uint32(len(r.arena) - len(rdata) - 2)
+	} else {
+		e.apart, e.rdata = true, uint32(len(b.apart))
+		b.apart = append(binary.BigEndian.AppendUint16(b.apart, uint16(len(rdata))), rdata...)
+	}
 	b.push(e)
 	return nil
 }
 
+// grows reports whether a record of a type can be appended to the block made last, and opens its RRset.
+func (b *Builder) grows(typ uint16) bool {
+	last := b.made.block(b.last)
+	if b.open > 0 {
+		if s := packedSet(last[b.open:]); s.typ() == typ {
+			return s.count() < maxCount
+		}
+	}
+	if last.find(typ) > 0 || last.count() == maxCount {
+		return false
+	}
+	b.open = b.made.begin(b.last, typ)
+	return true
+}
+
 // AddDynamic marks the owner of the i-th Dynamic of the Source.
-func (b *Builder) AddDynamic(o OwnerID, i int) { b.push(Entry{Owner: o, rdata: uint32(i)}) }
+func (b *Builder) AddDynamic(o OwnerID, i int) {
+	b.push(Entry{Owner: o, apart: true, rdata: uint32(i)})
+}
 
 func (b *Builder) push(e Entry) {
 	if n := len(b.entries); b.ordered == n && (n == 0 || b.entries[n-1].compare(e) <= 0) {
 		b.ordered++
 	}
-	b.entries, b.indexed = append(b.entries, e), false
+	b.entries = append(b.entries, e)
 }
 
 // Rdata returns the rdata of a record that was added: read only.
-func (b *Builder) Rdata(e Entry) []byte {
-	at := e.rdata + 2
-	return b.made.rdata[at:b.after(e):b.after(e)]
-}
+func (b *Builder) Rdata(e Entry) []byte { return b.rdata(b.made.arena, e) }
 
-// after returns where in the arena the rdata of an entry ends.
-func (b *Builder) after(e Entry) uint32 {
-	return e.rdata + 2 + uint32(b.made.rdata[e.rdata])<<8 + uint32(b.made.rdata[e.rdata+1])
+// rdata is Rdata where the blocks are in another arena.
+func (b *Builder) rdata(from []byte, e Entry) []byte {
+	if e.apart {
+		from = b.apart
+	}
+	at := int(e.rdata) + 2
+	end := at + int(binary.BigEndian.Uint16(from[e.rdata:]))
+	return from[at:end:end]
 }
 
 // Sorted returns what was added by owner, type, and order of arrival. TTLs may be changed in it and entries
@@ -148,24 +174,13 @@ func (b *Builder) Sorted() []Entry {
 	if b.ordered < len(b.entries) {
 		b.sort()
 	}
-	if !b.indexed {
-		for i := range b.made.nodes {
-			b.made.nodes[i].sets = uint32(len(b.entries)) // none
-		}
-		for i, e := range b.entries {
-			if i == 0 || b.entries[i-1].Owner != e.Owner {
-				b.made.nodes[e.Owner].sets = uint32(i)
-			}
-		}
-		b.indexed = true
-	}
 	return b.entries
 }
 
 // sort puts what is out of order into order. Files are in order most of the time, but for their end.
 func (b *Builder) sort() {
 	tail := slices.Clone(b.entries[b.ordered:])
-	slices.SortFunc(tail, Entry.compare)
+	slices.SortStableFunc(tail, Entry.compare)
 	at, out := b.ordered-1, len(b.entries)-1
 	for i := len(tail) - 1; i >= 0; out-- {
 		if at >= 0 && b.entries[at].compare(tail[i]) > 0 {
@@ -179,26 +194,28 @@ func (b *Builder) sort() {
 	b.ordered = len(b.entries)
 }
 
-// compare orders entries by owner, type and arrival.
+// compare orders entries by owner and type.
 func (e Entry) compare(f Entry) int {
-	switch {
-	case e.Owner != f.Owner:
+	if e.Owner != f.Owner {
 		return cmp.Compare(e.Owner, f.Owner)
-	case e.Type != f.Type:
-		return cmp.Compare(e.Type, f.Type)
 	}
-	return cmp.Compare(e.rdata, f.rdata)
+	return cmp.Compare(e.Type, f.Type)
 }
 
 // At returns the entries of an owner, by type and order of arrival, those that were dropped among them.
 func (b *Builder) At(o OwnerID) []Entry {
 	all := b.Sorted()
-	from := int(b.made.nodes[o].sets)
-	to := from
-	for to < len(all) && all[to].Owner == o {
-		to++
+	from, _ := slices.BinarySearchFunc(all, o, func(e Entry, o OwnerID) int { return cmp.Compare(e.Owner, o) })
+	return all[from : from+ownedBy(all[from:], o)]
+}
+
+// ownedBy returns how many entries at the start of a part of Sorted are those of an owner.
+func ownedBy(entries []Entry, o OwnerID) int {
+	n := 0
+	for n < len(entries) && entries[n].Owner == o {
+		n++
 	}
-	return all[from:to]
+	return n
 }
 
 // Group returns how many entries at the start of a part of Sorted have one owner and type.
@@ -208,135 +225,4 @@ func Group(entries []Entry) int {
 		n++
 	}
 	return n
-}
-
-// Build packs what was added and not dropped. The Builder is not to be used again.
-func (b *Builder) Build() (*Records, error) {
-	r := &b.made
-	sets, whole := b.survey()
-	from := r.rdata
-	if !whole {
-		r.rdata = make([]byte, 0, len(from))
-	}
-	r.sets = make([]rrset, 0, sets)
-	for i := range r.nodes {
-		r.nodes[i].sets = 0
-	}
-	b.indexed = false
-	for rest := b.entries; len(rest) > 0; {
-		n := Group(rest)
-		if err := b.place(rest[:n], from, whole); err != nil {
-			return nil, err
-		}
-		rest = rest[n:]
-	}
-	b.entries = nil
-	b.occlude()
-	b.table = nil
-	b.trim()
-	return r, nil
-}
-
-// survey counts the RRsets, and reports whether the rdata of each of them stands together already.
-func (b *Builder) survey() (sets int, whole bool) {
-	whole = true
-	for rest := b.Sorted(); len(rest) > 0; {
-		n := Group(rest)
-		sets++
-		for i, e := range rest[:n] {
-			whole = whole && !e.Dropped && (i == 0 || e.rdata == b.after(rest[i-1]))
-		}
-		rest = rest[n:]
-	}
-	return sets, whole
-}
-
-// place gives the records of one owner and type their place behind those before them.
-func (b *Builder) place(group []Entry, from []byte, whole bool) error {
-	r := &b.made
-	n := &r.nodes[group[0].Owner]
-	if group[0].Type == 0 {
-		if len(group) > 1 {
-			return fmt.Errorf("zones: internal error: %s has two Dynamics", b.Name(group[0].Owner))
-		}
-		n.flags |= isPooled
-		r.marks++
-		r.hang(n, rrset{rdata: group[0].rdata})
-		return nil
-	}
-	set := rrset{rdata: group[0].rdata, typ: group[0].Type}
-	if !whole {
-		set.rdata = uint32(len(r.rdata))
-	}
-	kept := 0
-	for _, e := range group {
-		if e.Dropped {
-			continue
-		}
-		kept++
-		set.ttl = e.TTL
-		if !whole {
-			size := uint32(from[e.rdata])<<8 + uint32(from[e.rdata+1])
-			r.rdata = append(r.rdata, from[e.rdata:e.rdata+2+size]...)
-		}
-	}
-	if kept > math.MaxUint16 {
-		return fmt.Errorf("%s has %d records of type %s: more than %d", b.Name(group[0].Owner), kept, dns.Type(set.typ), math.MaxUint16)
-	}
-	if kept == 0 {
-		return nil
-	}
-	set.count = uint16(kept)
-	r.records += kept
-	switch {
-	case set.typ == dns.TypeNS && group[0].Owner != 0:
-		n.flags |= isCut
-	case set.typ == dns.TypeDNAME:
-		n.flags |= hasDNAME
-	}
-	r.hang(n, set)
-	return nil
-}
-
-// hang appends an RRset to a node, the last that has any.
-func (r *Records) hang(n *node, set rrset) {
-	if n.count == 0 {
-		n.sets = uint32(len(r.sets))
-	}
-	n.count++
-	r.sets = append(r.sets, set)
-}
-
-// trim gives back what the arenas do not use, where that is much.
-func (b *Builder) trim() {
-	r := &b.made
-	if wasteful(len(b.names), cap(b.names)) {
-		r.names = strings.Clone(r.names)
-	}
-	b.names = nil
-	if wasteful(len(r.nodes), cap(r.nodes)) {
-		r.nodes = slices.Clone(r.nodes)
-	}
-	if wasteful(len(r.rdata), cap(r.rdata)) {
-		r.rdata = slices.Clone(r.rdata)
-	}
-	if wasteful(len(r.sets), cap(r.sets)) {
-		r.sets = slices.Clone(r.sets)
-	}
-}
-
-func wasteful(used, taken int) bool { return taken-used > used/16 }
-
-// occlude marks what lies below a zone cut or a DNAME. A parent's node is made before its children's.
-func (b *Builder) occlude() {
-	nodes := b.made.nodes
-	if !slices.ContainsFunc(nodes, func(n node) bool { return n.flags&(isCut|hasDNAME) != 0 }) {
-		return
-	}
-	for id := 1; id < len(nodes); id++ {
-		parent, _ := b.Find(b.Name(OwnerID(id)).Parent())
-		if nodes[parent].flags&(isCut|hasDNAME|isOccluded) != 0 {
-			nodes[id].flags |= isOccluded
-		}
-	}
 }

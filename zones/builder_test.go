@@ -1,8 +1,10 @@
 package zones_test
 
 import (
+	"bytes"
 	"fmt"
 	"maps"
+	"slices"
 	"strings"
 	"testing"
 
@@ -12,18 +14,34 @@ import (
 	"vitalns/zones"
 )
 
-// drawRecords adds records in any order to a Builder, some of which are dropped, and returns what has to be
-// in it by owner and type, as text.
-func drawRecords(t *testing.T, rt *rapid.T, label string) (*zones.Records, map[string]string) {
+// A made is what a Builder was given and made, and what has to be in it by owner and type, as text.
+type made struct {
+	records *zones.Records
+	owners  []zones.Name // in the order in which they came first
+	want    map[string]string
+}
+
+// drawRecords adds records to a Builder, most of them in order or none, some of which are dropped.
+func drawRecords(t *testing.T, rt *rapid.T, label string) (m made) {
 	b := zones.NewBuilder(zonetest.Name(t, "z."), zones.Size{Names: rapid.IntRange(0, 9).Draw(rt, "size")})
-	want := map[string]string{}
-	for n := range rapid.IntRange(0, 20).Draw(rt, label) {
-		owner := zonetest.Name(t, rapid.SampledFrom([]string{"z.", "a.z.", "b.a.z.", "c.z.", "d.e.f.z.", "*.z."}).Draw(rt, "owner"))
+	m.want, m.owners = map[string]string{}, []zones.Name{zonetest.Name(t, "z.")}
+	early := []string{"z.", "a.z.", "b.a.z.", "c.z.", "d.e.f.z.", "*.z."}
+	most, orderly := 20, rapid.Bool().Draw(rt, "orderly")
+	if orderly {
+		most = 60
+	}
+	for n := range rapid.IntRange(0, most).Draw(rt, label) {
+		text := rapid.SampledFrom(early).Draw(rt, "owner")
+		if orderly && rapid.IntRange(0, 19).Draw(rt, "early") > 0 {
+			text = fmt.Sprintf("h%d.z.", n/3)
+		}
+		owner := zonetest.Name(t, text)
 		id, err := b.Owner([]byte(owner))
 		if err != nil {
 			rt.Fatal(err)
 		}
-		e := zones.Entry{Owner: id, Type: rapid.SampledFrom([]uint16{1, 2, 16}).Draw(rt, "type"), TTL: 60, Place: uint32(n)}
+		m.owners = withAncestors(m.owners, owner)
+		e := zones.Entry{Owner: id, Type: rapid.SampledFrom([]uint16{1, 5, 16}).Draw(rt, "type"), TTL: 60, Place: uint32(n)}
 		if err := b.Add(e, []byte(rapid.StringN(0, 3, 9).Draw(rt, "rdata"))); err != nil {
 			rt.Fatal(err)
 		}
@@ -34,61 +52,77 @@ func drawRecords(t *testing.T, rt *rapid.T, label string) (*zones.Records, map[s
 		if i > 0 && (e.Owner < entries[i-1].Owner || e.Owner == entries[i-1].Owner && (e.Type < entries[i-1].Type || e.Type == entries[i-1].Type && e.Place < entries[i-1].Place)) {
 			rt.Fatalf("out of order: %v", entries)
 		}
-		if e.Dropped = rapid.IntRange(0, 4).Draw(rt, "drop") == 0; !e.Dropped {
-			want[fmt.Sprintf("%s %d", b.Name(e.Owner), e.Type)] += fmt.Sprintf(" %x", b.Rdata(*e))
+		e.TTL = uint32(100*e.Owner) + uint32(e.Type)
+		if e.Dropped = rapid.IntRange(0, most-1).Draw(rt, "drop") == 0; !e.Dropped {
+			m.want[fmt.Sprintf("%s %d %d", b.Name(e.Owner), e.Type, e.TTL)] += fmt.Sprintf(" %x", b.Rdata(*e))
 		}
 	}
-	records, err := b.Build()
-	if err != nil {
+	var err error
+	if m.records, err = b.Build(); err != nil {
 		rt.Fatal(err)
 	}
-	return records, want
+	return m
+}
+
+// withAncestors adds a name and those above it, up to the first of all, where they are missing.
+func withAncestors(owners []zones.Name, name zones.Name) []zones.Name {
+	if slices.Contains(owners, name) {
+		return owners
+	}
+	return append(withAncestors(owners, name.Parent()), name)
 }
 
 func textOf(set zones.RRset) (key, data string) {
 	for _, rdata := range set.Rdata {
 		data += fmt.Sprintf(" %x", rdata)
 	}
-	return fmt.Sprintf("%s %d", set.Owner, set.Type), data
+	return fmt.Sprintf("%s %d %d", set.Owner, set.Type, set.TTL), data
 }
 
-// A Builder keeps what it is given, whatever the order; Changes are what differs between two of them.
+// A Builder keeps what it is given, whatever the order, and lookups find it; Changes are what differs between
+// two of them.
 func TestBuilder(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
-		was, wantWas := drawRecords(t, rt, "before")
-		is, wantIs := drawRecords(t, rt, "after")
-		for _, c := range []struct {
-			records *zones.Records
-			want    map[string]string
-		}{{was, wantWas}, {is, wantIs}} {
-			got, n := map[string]string{}, 0
-			for set := range c.records.All() {
-				key, data := textOf(set)
-				if _, twice := got[key]; twice {
-					rt.Fatalf("%s is there twice", key)
-				}
-				got[key], n = data, n+len(set.Rdata)
-			}
-			if !maps.Equal(got, c.want) || c.records.Len() != n || c.records.RRsets() != len(got) {
-				rt.Fatalf("got %v (%d, %d), want %v", got, c.records.Len(), c.records.RRsets(), c.want)
-			}
-		}
-		for before, after := range was.Changes(is) {
+		was, is := drawRecords(t, rt, "before"), drawRecords(t, rt, "after")
+		was.check(t, rt)
+		is.check(t, rt)
+		for before, after := range was.records.Changes(is.records) {
 			key, data := textOf(before)
-			if before.Rdata == nil {
-				key, _ = textOf(after)
+			other, next := textOf(after)
+			if key == other && data == next || data != was.want[key] || next != is.want[other] {
+				rt.Fatalf("%s: %q became %s: %q, want %q and %q", key, data, other, next, was.want[key], is.want[other])
 			}
-			_, next := textOf(after)
-			if data == next || data != wantWas[key] || next != wantIs[key] {
-				rt.Fatalf("%s: %q became %q, want %q and %q", key, data, next, wantWas[key], wantIs[key])
-			}
-			delete(wantWas, key)
-			delete(wantIs, key)
+			delete(was.want, key)
+			delete(is.want, other)
 		}
-		if !maps.Equal(wantWas, wantIs) {
-			rt.Fatalf("changes that were not told: %v, %v", wantWas, wantIs)
+		if !maps.Equal(was.want, is.want) {
+			rt.Fatalf("changes that were not told: %v, %v", was.want, is.want)
 		}
 	})
+}
+
+// check holds what was made against what it has to be.
+func (m made) check(t *testing.T, rt *rapid.T) {
+	set := zonetest.Compile(t, &zones.Source{Origin: zonetest.Name(t, "z."), Records: m.records})
+	got, n, last := map[string]string{}, 0, zones.RRset{}
+	for rrset := range m.records.All() {
+		key, data := textOf(rrset)
+		if _, twice := got[key]; twice {
+			rt.Fatalf("%s is there twice", key)
+		}
+		got[key], n = data, n+len(rrset.Rdata)
+		if before, now := slices.Index(m.owners, last.Owner), slices.Index(m.owners, rrset.Owner); before > now || before == now && last.Type > rrset.Type {
+			rt.Fatalf("%s comes after %s", key, last.Owner)
+		}
+		last = rrset
+		out := set.Lookup(rrset.Owner, rrset.Type)
+		if found := slices.Collect(set.Rdata(out.RRset)); out.Owner != rrset.Owner || !slices.EqualFunc(found, rrset.Rdata, bytes.Equal) {
+			rt.Fatalf("%s: lookup gives %+v %x", key, out, found)
+		}
+	}
+	if !maps.Equal(got, m.want) || m.records.Len() != n || m.records.RRsets() != len(got) {
+		rt.Fatalf("got %v (%d, %d), want %v", got, m.records.Len(), m.records.RRsets(), m.want)
+	}
 }
 
 // Nil records are empty, beside others too.

@@ -24,40 +24,29 @@ func differing(a, b *Records, yield func(inA, inB RRset) bool) bool {
 	if b == nil {
 		b = &Records{}
 	}
-	table := newNameTable(b, len(b.nodes))
-	for id := range a.nodes {
-		n := &a.nodes[id]
-		other, ok := table.find(b, string(a.name(n)))
-		for i := n.sets; i < n.sets+uint32(n.count); i++ {
-			set := &a.sets[i]
-			at := uint32(0)
+	table := newNameTable(b, b.owners)
+	var sets []packedSet
+	for id := range a.all() {
+		own := a.block(id)
+		other, ok := table.find(b, string(own.name()))
+		sets = own.appendSets(sets[:0])
+		for _, set := range sets {
+			at := 0
 			if ok {
-				at = b.set(&b.nodes[other], set.typ)
+				at = b.block(other).find(set.typ())
 			}
 			var inB RRset
-			switch {
-			case set.typ == 0:
-				continue
-			case at == 0:
-			case set.ttl == b.sets[at-1].ttl && set.count == b.sets[at-1].count && bytes.Equal(a.packed(i), b.packed(at-1)):
-				continue
-			default:
-				inB = b.rrset(&b.nodes[other], at-1, nil)
+			if at > 0 {
+				same := packedSet(b.block(other)[at:])
+				if bytes.Equal(set.records(), same.records()) {
+					continue
+				}
+				inB = unpack(own.name(), same, nil)
 			}
-			if !yield(a.rrset(n, i, nil), inB) {
+			if !yield(unpack(own.name(), set, nil), inB) {
 				return false
 			}
 		}
 	}
 	return true
-}
-
-// packed is the rdata of the i-th RRset, each after its length.
-func (r *Records) packed(i uint32) []byte {
-	from := r.sets[i].rdata
-	to := from
-	for b := range r.each(i) {
-		to += 2 + uint32(len(b))
-	}
-	return r.rdata[from:to]
 }

@@ -27,7 +27,7 @@ func Compile(src []*Source) (*Set, error) {
 	}
 	c.partition()
 	for i, z := range src {
-		if marks := c.zones[i].records.marks; marks != len(z.Dynamic) {
+		if marks := c.zones[i].records.dynamics; marks != len(z.Dynamic) {
 			return nil, fmt.Errorf("zones: internal error: the records of zone %s have marks for %d Dynamics of %d", z.Origin, marks, len(z.Dynamic))
 		}
 		c.zones[i].dynamics = DynamicID(len(c.dynamics))
@@ -60,7 +60,7 @@ func (c *compiler) zone(src *Source) error {
 	if records.origin != src.Origin {
 		return fmt.Errorf("zones: internal error: the records of zone %s are those of zone %s", src.Origin, records.origin)
 	}
-	if c.names += len(records.nodes); uint64((len(c.pages)+1)*pageNodes+len(records.nodes)) > math.MaxUint32 {
+	if c.names += records.owners; uint64(len(c.pages)+pagesFor(records))<<pageBits > math.MaxUint32 {
 		return errTooLarge
 	}
 	id := ZoneID(len(c.zones))
@@ -68,8 +68,9 @@ func (c *compiler) zone(src *Source) error {
 	c.byOrigin[src.Origin] = id
 	c.zones = append(c.zones, Zone{
 		Origin: src.Origin, Label: cmp.Or(label, "."), File: src.File, SOA: src.SOA, Content: src.Content, Watches: src.Watches,
-		Names: len(records.nodes), Live: records.marks, Records: records.Len(), records: records, apex: c.add(id, records),
+		Names: records.owners, Live: records.dynamics, Records: records.Len(), records: records,
 	})
+	c.add(id, records)
 	c.least, c.deepest = min(c.least, len(src.Origin)), max(c.deepest, records.deepest)
 	for i := range src.Pools {
 		c.byPool[poolKey{src.Origin, src.Pools[i].Name}] = PoolID(len(c.pools))

@@ -47,141 +47,138 @@ func (s *Set) Lookup(qname Name, qtype uint16) (out Outcome) {
 // Find is Lookup where the caller has space for the Outcome, which is not copied then.
 func (s *Set) Find(out *Outcome, qname Name, qtype uint16) {
 	*out = Outcome{} // and then its fields one by one: a literal would be made elsewhere and copied
-	id, exact := s.find(itsOwn, string(qname))
+	n, exact := s.find(itsOwn, string(qname))
 	switch {
 	case !exact:
 		var ok bool
-		if id, ok = s.enclosing(qname.Parent()); !ok {
+		if n, ok = s.enclosing(qname.Parent()); !ok {
 			return
 		}
 	case qtype == dns.TypeDS:
-		id, exact = s.delegating(qname, id)
+		n, exact = s.delegating(qname, n)
 	}
-	p, n := s.node(id)
-	out.Zone = p.zone
-	if n.flags&(isOccluded|isCut|hasDNAME) != 0 {
-		if top, ok := s.occluder(id, exact, qtype); ok {
+	out.Zone = n.zone
+	b := n.block()
+	if b.flags()&(isOccluded|isCut|hasDNAME) != 0 {
+		if top, ok := s.occluder(n, exact, qtype); ok {
 			s.leave(out, top)
 			return
 		}
 	}
 	if exact {
-		s.answer(out, p, n, qtype)
+		s.answer(out, n, qtype)
 		return
 	}
-	if n.flags&hasWildcard != 0 {
+	if b.flags()&hasWildcard != 0 {
 		var buf [maxName + 2]byte
-		wildcard := append(append(buf[:0], 1, '*'), p.in.name(n)...)
-		if w, ok := s.find(p.zone, text(wildcard)); ok {
-			p, n := s.node(w)
-			s.answer(out, p, n, qtype)
+		wildcard := append(append(buf[:0], 1, '*'), b.name()...)
+		if w, ok := s.find(n.zone, text(wildcard)); ok {
+			s.answer(out, w, qtype)
 			out.Wildcard = true
 			return
 		}
 	}
-	out.Kind, out.Owner = NoSuchName, p.in.name(n)
+	out.Kind, out.Owner = NoSuchName, b.name()
 }
 
 // delegating returns the node that answers for the DS of a name, or its closest encloser. At an apex that is
 // the parent's, where that is here too (RFC 4035 §3.1.4.1).
-func (s *Set) delegating(qname Name, id nodeID) (at nodeID, exact bool) {
-	if s.zones[s.zoneOf(id)].apex != id {
-		return id, true
+func (s *Set) delegating(qname Name, n node) (at node, exact bool) {
+	if len(qname) != len(n.in.origin) {
+		return n, true
 	}
 	above, ok := s.enclosing(qname.Parent())
 	if !ok {
-		return id, true
+		return n, true
 	}
-	if cut, ok := s.find(s.zoneOf(above), string(qname)); ok {
+	if cut, ok := s.find(above.zone, string(qname)); ok {
 		return cut, true
 	}
 	return above, false
 }
 
 // enclosing returns the deepest node at or above a name.
-func (s *Set) enclosing(name Name) (id nodeID, ok bool) {
+func (s *Set) enclosing(name Name) (n node, ok bool) {
 	if len(name) < s.least {
-		return 0, false
+		return n, false
 	}
 	for labels := name.Labels(); labels > s.deepest; labels-- {
 		name = name.Parent()
 	}
 	for ; len(name) >= s.least; name = name.Parent() {
-		if id, ok = s.find(itsOwn, string(name)); ok {
-			return id, true
+		if n, ok = s.find(itsOwn, string(name)); ok {
+			return n, true
 		}
 	}
-	return 0, false
+	return n, false
 }
 
 // occluder returns the topmost zone cut or DNAME that takes a question away from the node found for it,
 // if there is one. The parent's side answers for DS at the cut itself.
-func (s *Set) occluder(id nodeID, exact bool, qtype uint16) (top nodeID, ok bool) {
-	p, n := s.node(id)
-	if n.flags&isCut != 0 && !(exact && qtype == dns.TypeDS) || n.flags&hasDNAME != 0 && !exact {
-		top, ok = id, true
+func (s *Set) occluder(n node, exact bool, qtype uint16) (top node, ok bool) {
+	flags := n.block().flags()
+	if flags&isCut != 0 && !(exact && qtype == dns.TypeDS) || flags&hasDNAME != 0 && !exact {
+		top, ok = n, true
 	}
-	if n.flags&isOccluded == 0 {
+	if flags&isOccluded == 0 {
 		return top, ok
 	}
-	for name := p.in.name(n); name != p.in.origin; {
+	for name := n.block().name(); name != n.in.origin; {
 		name = name.Parent()
-		if up, found := s.find(p.zone, string(name)); found {
-			if _, n := s.node(up); n.flags&(isCut|hasDNAME) != 0 {
-				top, ok = up, true
-			}
+		if up, found := s.find(n.zone, string(name)); found && up.block().flags()&(isCut|hasDNAME) != 0 {
+			top, ok = up, true
 		}
 	}
 	return top, ok
 }
 
 // leave answers for what lies at or below a zone cut, or below a DNAME.
-func (s *Set) leave(out *Outcome, id nodeID) {
-	p, n := s.node(id)
-	out.Owner = p.in.name(n)
-	if n.flags&isCut != 0 {
-		out.Kind, out.RRset = Referral, p.set(n, dns.TypeNS)
+func (s *Set) leave(out *Outcome, n node) {
+	out.Owner = n.block().name()
+	if n.block().flags()&isCut != 0 {
+		out.Kind, out.RRset = Referral, n.set(dns.TypeNS)
 	} else {
-		out.Kind, out.RRset = Redirect, p.set(n, dns.TypeDNAME)
+		out.Kind, out.RRset = Redirect, n.set(dns.TypeDNAME)
 	}
 }
 
 // answer answers from a node of the Zone of out that is authoritative here.
-func (s *Set) answer(out *Outcome, p *nodePage, n *node, qtype uint16) {
-	out.Owner, out.RRset = p.in.name(n), p.set(n, qtype)
+func (s *Set) answer(out *Outcome, n node, qtype uint16) {
+	out.Owner, out.RRset = n.block().name(), n.set(qtype)
 	if qtype == dns.TypeANY {
-		out.RRset = p.first(n) // RFC 8482 §4.1: one RRset stands for all
+		out.RRset = n.first() // RFC 8482 §4.1: one RRset stands for all
 	}
-	d, pooled := s.dynamicAt(p, n)
+	d, pooled := s.dynamicAt(n)
 	switch {
-	case qtype == dns.TypeSOA && n == &p.in.nodes[0]:
+	case qtype == dns.TypeSOA && len(out.Owner) == len(n.in.origin): // its apex
 		out.Kind = ApexSOA
 	case pooled && s.claims(d, qtype, out):
 	case out.RRset != 0:
 		out.Kind = Positive
 	default:
 		out.Kind = NoSuchType
-		if out.RRset = p.set(n, dns.TypeCNAME); out.RRset != 0 {
+		if out.RRset = n.set(dns.TypeCNAME); out.RRset != 0 {
 			out.Kind = Alias
 		}
 	}
 }
 
 // dynamicAt returns the Dynamic of a node, if it has one.
-func (s *Set) dynamicAt(p *nodePage, n *node) (DynamicID, bool) {
-	if n.flags&isPooled == 0 {
+func (s *Set) dynamicAt(n node) (DynamicID, bool) {
+	id, ok := n.block().dynamic()
+	if !ok {
 		return 0, false
 	}
-	return s.zones[p.zone].dynamics + DynamicID(p.in.sets[n.sets].rdata), true
+	return s.zones[n.zone].dynamics + id, true
 }
 
 // dynamicOf returns the Dynamic of an owner of a zone.
 func (s *Set) dynamicOf(zone ZoneID, owner Name) (DynamicID, bool) {
-	id, ok := s.find(zone, string(owner))
+	n, ok := s.find(zone, string(owner))
 	if !ok {
 		return 0, false
 	}
-	return s.dynamicAt(s.node(id))
+	return s.dynamicAt(n)
 }
 
 func isAddress(qtype uint16) bool { return qtype == dns.TypeA || qtype == dns.TypeAAAA }
@@ -202,9 +199,8 @@ func (g Glue) Of(qtype uint16) RRsetID {
 
 // Glue returns what a zone holds for a name.
 func (s *Set) Glue(zone ZoneID, name Name) (g Glue) {
-	if id, ok := s.find(zone, string(name)); ok {
-		p, n := s.node(id)
-		g.four, g.six = p.set(n, dns.TypeA), p.set(n, dns.TypeAAAA)
+	if n, ok := s.find(zone, string(name)); ok {
+		g.four, g.six = n.set(dns.TypeA), n.set(dns.TypeAAAA)
 	}
 	return g
 }

@@ -1,6 +1,6 @@
 package zones
 
-// A nameTable finds the nodes of one Records by name, while it is made or compared. Its slots are as those
+// A nameTable finds the blocks of one Records by name, while it is made or compared. Its slots are as those
 // of a store.
 type nameTable []slot
 
@@ -11,15 +11,15 @@ func newNameTable(r *Records, names int) nameTable {
 		slots *= 2
 	}
 	t := make(nameTable, slots)
-	for id := range r.nodes {
-		t.insert(r, OwnerID(id))
+	for id := range r.all() {
+		t.insert(r, id)
 	}
 	return t
 }
 
 func (t nameTable) insert(r *Records, id OwnerID) {
 	mask := uint64(len(t) - 1)
-	h := hash(string(r.name(&r.nodes[id])))
+	h := hash(string(r.block(id).name()))
 	i := h & mask
 	for t[i] != 0 {
 		i = (i + 1) & mask
@@ -36,7 +36,7 @@ func (t nameTable) find(r *Records, name string) (OwnerID, bool) {
 		if at == 0 {
 			return 0, false
 		}
-		if id := OwnerID(at&slotNode) - 1; (at^slot(h))&slotHash == 0 && string(r.name(&r.nodes[id])) == name {
+		if id := OwnerID(at&slotNode) - 1; (at^slot(h))&slotHash == 0 && r.block(id).is(name) {
 			return id, true
 		}
 	}

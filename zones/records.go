@@ -1,50 +1,21 @@
 package zones
 
-import (
-	"iter"
-	"unsafe"
-)
+import "iter"
 
-// Records are what stands at the names of one zone: static RRsets, and marks where a Dynamic answers.
-// Every owner name and every rdata is kept once, in wire form, in arenas without pointers: a name with one
-// address costs about 60 bytes and nothing to the garbage collector. A Builder makes them; they are
-// immutable, so a Source and the Set compiled of it share them. Nil Records are empty.
+// Records are what stands at the names of one zone: static RRsets, and marks where a Dynamic answers. It is
+// one arena without pointers, a block for each name: a name with one address costs about 50 bytes and
+// nothing to the garbage collector. A Builder makes them; they are immutable, so a Source and the Set
+// compiled of it share them. Nil Records are empty.
 type Records struct {
-	origin  Name
-	names   string  // owner names, canonical
-	nodes   []node  // a parent before its children; the apex first
-	sets    []rrset // those of one node follow each other, by type
-	rdata   []byte  // each rdata after its length in two bytes
-	deepest int     // labels of the longest owner
-	records int     // static ones
-	marks   int     // of Dynamics
-}
-
-// A node is an owner name of a zone or an empty non-terminal above one.
-type node struct {
-	name  uint32 // place in names
-	sets  uint32 // place of the first RRset
-	count uint16 // RRsets
-	size  uint8  // bytes of the name
-	flags nodeFlags
-}
-
-type nodeFlags uint8
-
-const (
-	isCut       nodeFlags = 1 << iota // NS below the apex
-	hasDNAME                          // everything below is redirected
-	isOccluded                        // below a cut or a DNAME: reached only as glue
-	hasWildcard                       // has a child "*"
-	isPooled                          // its first RRset is a Dynamic
-)
-
-// An rrset is one type of one node. Type 0 stands for a Dynamic, whose place in Source.Dynamic is in rdata.
-type rrset struct {
-	rdata uint32 // place in the arena
-	ttl   uint32
-	typ   uint16
-	count uint16
+	origin   Name
+	arena    []byte    // blocks, a parent's before its children's, in the order of owners
+	end      int       // of those in order; behind it are those that stand for others
+	moved    []OwnerID // by their order, what stands for the blocks that are marked so
+	owners   int       // names and empty non-terminals
+	deepest  int       // labels of the longest owner
+	records  int       // static ones
+	rrsets   int       // of these
+	dynamics int       // marks
 }
 
 // Len returns how many static records there are.
@@ -60,7 +31,7 @@ func (r *Records) RRsets() int {
 	if r == nil {
 		return 0
 	}
-	return len(r.sets) - r.marks
+	return r.rrsets
 }
 
 // Bytes returns how much memory the records take.
@@ -68,8 +39,7 @@ func (r *Records) Bytes() int {
 	if r == nil {
 		return 0
 	}
-	return len(r.names) + cap(r.nodes)*int(unsafe.Sizeof(node{})) +
-		cap(r.sets)*int(unsafe.Sizeof(rrset{})) + cap(r.rdata)
+	return cap(r.arena)
 }
 
 // All yields the static RRsets: owners in the order in which they, or names below them, came first, and by
@@ -79,14 +49,13 @@ func (r *Records) All() iter.Seq[RRset] {
 		if r == nil {
 			return
 		}
+		var sets []packedSet
 		var rdata [][]byte
-		for id := range r.nodes {
-			n := &r.nodes[id]
-			for i := n.sets; i < n.sets+uint32(n.count); i++ {
-				if r.sets[i].typ == 0 {
-					continue
-				}
-				out := r.rrset(n, i, rdata[:0])
+		for id := range r.all() {
+			b := r.block(id)
+			sets = b.appendSets(sets[:0])
+			for _, set := range sets {
+				out := unpack(b.name(), set, rdata[:0])
 				rdata = out.Rdata
 				if !yield(out) {
 					return
@@ -96,39 +65,33 @@ func (r *Records) All() iter.Seq[RRset] {
 	}
 }
 
-// rrset is the i-th RRset, of this node; it is put into rdata.
-func (r *Records) rrset(n *node, i uint32, rdata [][]byte) RRset {
-	set := &r.sets[i]
-	for b := range r.each(i) {
+// unpack is an RRset at a name; its rdata are put into rdata.
+func unpack(owner Name, set packedSet, rdata [][]byte) RRset {
+	for b := range set.rdata() {
 		rdata = append(rdata, b)
 	}
-	return RRset{Owner: r.name(n), Type: set.typ, TTL: set.ttl, Rdata: rdata}
+	return RRset{Owner: owner, Type: set.typ(), TTL: set.ttl(), Rdata: rdata}
 }
 
-func (r *Records) name(n *node) Name { return Name(r.names[n.name : n.name+uint32(n.size)]) }
+func (r *Records) block(id OwnerID) block { return r.arena[int(id)*blockUnit:] }
 
-// set returns the place of the RRset of a type at a node, plus 1; 0 if it has none.
-func (r *Records) set(n *node, qtype uint16) uint32 {
-	for i := range r.sets[n.sets : n.sets+uint32(n.count)] {
-		if at := n.sets + uint32(i); r.sets[at].typ == qtype && qtype != 0 {
-			return at + 1
-		}
-	}
-	return 0
-}
-
-// each yields the rdata of the i-th RRset.
-func (r *Records) each(i uint32) iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		set := &r.sets[i]
-		at := set.rdata
-		for range set.count {
-			n := uint32(r.rdata[at])<<8 | uint32(r.rdata[at+1])
-			at += 2
-			if !yield(r.rdata[at : at+n : at+n]) {
+// all yields the owners, in their order.
+func (r *Records) all() iter.Seq[OwnerID] {
+	return func(yield func(OwnerID) bool) {
+		moved := r.moved
+		for at := 0; at < r.end; {
+			id := OwnerID(at / blockUnit)
+			b := r.block(id)
+			at += align(b.len())
+			if b.flags()&isMoved != 0 {
+				id, moved = moved[0], moved[1:]
+			}
+			if !yield(id) {
 				return
 			}
-			at += n
 		}
 	}
 }
+
+// align is the next place where a block may begin.
+func align(n int) int { return (n + blockUnit - 1) &^ (blockUnit - 1) }

@@ -41,7 +41,6 @@ type Zone struct {
 	Records int // static ones, without the SOA
 
 	records  *Records  // not nil
-	apex     nodeID    // the others follow it, to the end of their page
 	dynamics DynamicID // the first of the zone: they follow each other
 }
 

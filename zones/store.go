@@ -8,12 +8,12 @@ import (
 
 // A store finds names among the Records of all zones. It is immutable once compiled.
 type store struct {
-	table []slot     // open addressing, a power of two
-	pages []nodePage // the nodes of a zone fill pages of their own
+	table []slot   // open addressing, a power of two
+	pages []extent // the blocks of a zone fill pages of their own
 }
 
-// A slot of the table is the upper part of a name's hash, then slotForeign, and below it the node + 1; 0 is
-// free. A name that is not the one looked for is told apart without a look at its node.
+// A slot of the table is the upper part of a name's hash, then slotForeign, and below it the nodeID + 1; 0 is
+// free. A name that is not the one looked for is told apart without a look at its block.
 type slot uint64
 
 const (
@@ -27,54 +27,56 @@ var seed = maphash.MakeSeed()
 
 func hash(name string) uint64 { return maphash.String(seed, name) }
 
-// A nodeID is the page of a node and its place in it.
+// A nodeID names a block among those of all zones: its page and its place there, in units of blockUnit.
 type nodeID uint32
 
 const (
-	pageBits  = 10
-	pageNodes = 1 << pageBits
+	pageBits  = 12
+	pageUnits = 1 << pageBits
 )
 
-// A nodePage is up to pageNodes nodes of one zone.
-type nodePage struct {
-	nodes []node
-	in    *Records
-	zone  ZoneID
+// An extent is one page: pageUnits units of the blocks of a zone, from base on.
+type extent struct {
+	in   *Records
+	base OwnerID
+	zone ZoneID
 }
 
-func (s *store) node(id nodeID) (*nodePage, *node) {
+// A node is a name of a zone: where its block begins, in bytes.
+type node struct {
+	in   *Records
+	at   uint32
+	zone ZoneID
+}
+
+func (n node) block() block { return n.in.arena[n.at:] }
+
+func (s *store) node(id nodeID) node {
 	p := &s.pages[id>>pageBits]
-	return p, &p.nodes[id%pageNodes]
+	return node{p.in, (uint32(p.base) + uint32(id)%pageUnits) * blockUnit, p.zone}
 }
-
-func (s *store) zoneOf(id nodeID) ZoneID { return s.pages[id>>pageBits].zone }
 
 // itsOwn stands for the zone that a name belongs to, the deepest that holds it.
 const itsOwn = ^ZoneID(0)
 
 // find returns the node of a name in a zone. It does not keep name, so that callers may look up what
 // stands in a buffer without allocating.
-func (s *store) find(zone ZoneID, name string) (nodeID, bool) {
+func (s *store) find(zone ZoneID, name string) (n node, ok bool) {
 	if len(s.table) == 0 {
-		return 0, false
+		return n, false
 	}
 	h := hash(name)
 	mask := uint64(len(s.table) - 1)
 	for i := h & mask; ; i = (i + 1) & mask {
 		at := s.table[i]
 		if at == 0 {
-			return 0, false
+			return n, false
 		}
 		if (at^slot(h))&slotHash != 0 || zone == itsOwn && at&slotForeign != 0 {
 			continue
 		}
-		id := nodeID(at&slotNode) - 1
-		p, n := s.node(id)
-		if zone != itsOwn && p.zone != zone {
-			continue
-		}
-		if int(n.size) == len(name) && p.in.names[n.name:n.name+uint32(n.size)] == name {
-			return id, true
+		if n = s.node(nodeID(at&slotNode) - 1); (zone == itsOwn || n.zone == zone) && n.block().is(name) {
+			return n, true
 		}
 	}
 }
@@ -82,15 +84,14 @@ func (s *store) find(zone ZoneID, name string) (nodeID, bool) {
 // text is a view of a name in a buffer, to look it up.
 func text(name []byte) string { return unsafe.String(unsafe.SliceData(name), len(name)) }
 
-// add takes in the nodes of a zone and returns its apex.
-func (s *store) add(zone ZoneID, r *Records) nodeID {
-	apex := nodeID(len(s.pages) << pageBits)
-	for nodes := r.nodes; len(nodes) > 0; {
-		n := min(len(nodes), pageNodes)
-		s.pages = append(s.pages, nodePage{nodes[:n:n], r, zone})
-		nodes = nodes[n:]
+// pagesFor is how many pages some blocks fill.
+func pagesFor(r *Records) int { return (len(r.arena)/blockUnit + pageUnits) / pageUnits }
+
+// add takes in the blocks of a zone.
+func (s *store) add(zone ZoneID, r *Records) {
+	for i := range pagesFor(r) {
+		s.pages = append(s.pages, extent{r, OwnerID(i << pageBits), zone})
 	}
-	return apex
 }
 
 // index makes the table. foreign says of a name in a zone whether it belongs to a deeper one.
@@ -101,12 +102,15 @@ func (s *store) index(names int, foreign func(zone ZoneID, name Name) bool) {
 	}
 	s.table = make([]slot, slots)
 	mask := uint64(slots - 1)
-	for at := range s.pages {
-		p := &s.pages[at]
-		for i := range p.nodes {
-			name := p.in.name(&p.nodes[i])
+	for first := range s.pages {
+		p := &s.pages[first]
+		if p.base > 0 {
+			continue // of a zone that came with its first page
+		}
+		for id := range p.in.all() {
+			name := p.in.block(id).name()
 			h := hash(string(name))
-			entry := slot(h)&slotHash | slot(at<<pageBits+i+1)
+			entry := slot(h)&slotHash | slot(first<<pageBits+int(id)+1)
 			if foreign(p.zone, name) {
 				entry |= slotForeign
 			}
@@ -123,48 +127,30 @@ func (s *store) index(names int, foreign func(zone ZoneID, name Name) bool) {
 type RRsetID uint64
 
 // set returns the RRset of a type at a node, 0 if it has none.
-func (p *nodePage) set(n *node, qtype uint16) RRsetID { return p.id(p.in.set(n, qtype)) }
+func (n node) set(qtype uint16) RRsetID { return n.id(n.block().find(qtype)) }
 
-// first returns the first static RRset of a node, 0 if it has none.
-func (p *nodePage) first(n *node) RRsetID {
-	at, count := n.sets, n.count
-	if n.flags&isPooled != 0 {
-		at, count = at+1, count-1
-	}
-	if count == 0 {
-		return 0
-	}
-	return p.id(at + 1)
-}
+// first returns the static RRset of the lowest type of a node, 0 if it has none.
+func (n node) first() RRsetID { return n.id(n.block().lowest()) }
 
-// id makes the id of an RRset from its place plus 1; 0 stays none.
-func (p *nodePage) id(at uint32) RRsetID {
+// id makes the id of an RRset from its place in the block; 0 stays none.
+func (n node) id(at int) RRsetID {
 	if at == 0 {
 		return 0
 	}
-	return RRsetID(p.zone)<<32 | RRsetID(at)
+	return RRsetID(n.zone)<<32 | RRsetID(n.at+uint32(at))
 }
 
-// at returns the records that an RRset is in, and its place.
-func (s *Set) at(r RRsetID) (*Records, uint32) { return s.zones[r>>32].records, uint32(r) - 1 }
+// at returns an RRset.
+func (s *Set) at(r RRsetID) packedSet { return s.zones[r>>32].records.arena[uint32(r):] }
 
 // Type returns the type of an RRset.
-func (s *Set) Type(r RRsetID) uint16 {
-	in, i := s.at(r)
-	return in.sets[i].typ
-}
+func (s *Set) Type(r RRsetID) uint16 { return s.at(r).typ() }
 
 // TTL returns the TTL of an RRset.
-func (s *Set) TTL(r RRsetID) uint32 {
-	in, i := s.at(r)
-	return in.sets[i].ttl
-}
+func (s *Set) TTL(r RRsetID) uint32 { return s.at(r).ttl() }
 
 // Rdata yields the rdata of an RRset in wire form. They are shared: read only.
-func (s *Set) Rdata(r RRsetID) iter.Seq[[]byte] {
-	in, i := s.at(r)
-	return in.each(i)
-}
+func (s *Set) Rdata(r RRsetID) iter.Seq[[]byte] { return s.at(r).rdata() }
 
 // Bytes returns how much memory names, records and the table take; pools and what they answer take more.
 func (s *Set) Bytes() int {
@@ -172,5 +158,5 @@ func (s *Set) Bytes() int {
 	for i := range s.zones {
 		n += s.zones[i].records.Bytes()
 	}
-	return n + cap(s.pages)*int(unsafe.Sizeof(nodePage{}))
+	return n + cap(s.pages)*int(unsafe.Sizeof(extent{}))
 }

@@ -10,11 +10,10 @@ import (
 // Unpack returns the records of an RRset under the given owner, which may be a client's spelling of it
 // or a name that a wildcard stands for. They are new: the caller may change them.
 func (s *Set) Unpack(r RRsetID, owner string) []dns.RR {
-	in, i := s.at(r)
-	set := &in.sets[i]
-	out := make([]dns.RR, 0, set.count)
-	for rdata := range in.each(i) {
-		out = append(out, UnpackRdata(owner, set.typ, set.ttl, rdata))
+	set := s.at(r)
+	out := make([]dns.RR, 0, set.count())
+	for rdata := range set.rdata() {
+		out = append(out, UnpackRdata(owner, set.typ(), set.ttl(), rdata))
 	}
 	return out
 }

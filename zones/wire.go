@@ -1,23 +1,16 @@
 package zones
 
-import (
-	"encoding/binary"
-
-	"github.com/miekg/dns"
-)
-
 // A Heading is what the records of a static RRset have in common, and how many there are.
 type Heading struct {
 	Type, Count uint16
 	TTL         uint32
 }
 
-// Packed returns an RRset as it stands in the store: from the start of what is returned its rdata, each after
-// its length in two bytes. They are shared: read only.
+// Packed returns the records of an RRset in wire form, each owned by a compression pointer to the name of the
+// question. They are shared: read only.
 func (s *Set) Packed(r RRsetID) (Heading, []byte) {
-	in, i := s.at(r)
-	set := &in.sets[i]
-	return Heading{set.typ, set.count, set.ttl}, in.rdata[set.rdata:]
+	set := s.at(r)
+	return Heading{set.typ(), uint16(set.count()), set.ttl()}, set.records()
 }
 
 // toQuestion is a compression pointer to the name of the question (RFC 1035 §4.1.4).
@@ -38,12 +31,7 @@ func (a *FamilyAnswer) pack(f family) {
 			if f == alias {
 				break
 			}
-			a.Records = binary.BigEndian.AppendUint16(a.Records, toQuestion)
-			a.Records = binary.BigEndian.AppendUint16(a.Records, familyTypes[f])
-			a.Records = binary.BigEndian.AppendUint16(a.Records, dns.ClassINET)
-			a.Records = binary.BigEndian.AppendUint32(a.Records, a.TTL)
-			a.Records = binary.BigEndian.AppendUint16(a.Records, uint16(len(b)))
-			a.Records = append(a.Records, b...)
+			a.Records = appendRecord(a.Records, familyTypes[f], a.TTL, b)
 		}
 		a.Parts[i] = Part{Index: a.Choice.Members[i].Index, Count: len(rdata), End: len(a.Records)}
 	}

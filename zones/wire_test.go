@@ -1,8 +1,6 @@
 package zones_test
 
 import (
-	"bytes"
-	"encoding/binary"
 	"net/netip"
 	"slices"
 	"testing"
@@ -15,22 +13,31 @@ import (
 	"vitalns/zones/policy"
 )
 
-// What Packed shows of the store is what Rdata yields.
+// What Packed shows of the store is what Rdata yields, as records of the question's name.
 func TestPackedIsRdata(t *testing.T) {
 	set := zonetest.Compile(t, zonetest.Master(t, zonetest.HardOrigin, zonetest.HardZone))
 	for _, qtype := range []uint16{dns.TypeNS, dns.TypeMX, dns.TypeTXT} {
 		out := set.Lookup(zonetest.Name(t, zonetest.HardOrigin), qtype)
 		want := slices.Collect(set.Rdata(out.RRset))
-		h, at := set.Packed(out.RRset)
+		h, records := set.Packed(out.RRset)
 		if count := int(h.Count); count != len(want) || count == 0 || h.Type != qtype || h.TTL != set.TTL(out.RRset) {
 			t.Fatalf("type %d: %+v, want %d", qtype, h, len(want))
 		}
-		for i := range want {
-			n := int(binary.BigEndian.Uint16(at))
-			if !bytes.Equal(at[2:2+n], want[i]) {
-				t.Errorf("type %d: rdata %d is %x, want %x", qtype, i, at[2:2+n], want[i])
+		msg := append(make([]byte, 12), 1, 'x', 0) // a name where a question stands
+		off := len(msg)
+		msg = append(msg, records...)
+		for _, rdata := range want {
+			rr, next, err := dns.UnpackRR(msg, off)
+			if err != nil {
+				t.Fatal(err)
 			}
-			at = at[2+n:]
+			if want := zones.UnpackRdata("x.", qtype, h.TTL, rdata); rr.String() != want.String() {
+				t.Errorf("got %v, want %v", rr, want)
+			}
+			off = next
+		}
+		if off != len(msg) {
+			t.Errorf("type %d: %d bytes too many", qtype, len(msg)-off)
 		}
 	}
 }

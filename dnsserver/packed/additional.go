@@ -2,7 +2,6 @@ package packed
 
 import (
 	"encoding/binary"
-	"math"
 	"slices"
 
 	"github.com/miekg/dns"
@@ -93,12 +92,11 @@ func (a *Answerer) additional() {
 // referralGlue adds what the zone holds for the name servers of a referral, first those below the cut,
 // without which the referral is of no use (RFC 9471 §3).
 func (a *Answerer) referralGlue() {
-	h, rdata := a.set.Packed(a.cut.RRset)
-	for range h.Count {
-		one, rest := first(rdata)
+	for _, rest := a.set.Packed(a.cut.RRset); len(rest) > 0; {
+		var one []byte
+		one, rest = first(rest)
 		target, _ := nameIn(one, 0) // it has been written already
 		a.leadTo(a.canonical(target), 0, a.cut.Zone)
-		rdata = rest
 	}
 	for i := range a.leads {
 		l := &a.leads[i]
@@ -163,8 +161,8 @@ func (a *Answerer) addresses(l *lead, qtype uint16) {
 // courtesy adds a static RRset, if it fits.
 func (a *Answerer) courtesy(o *owner, id zones.RRsetID) {
 	if a.open() {
-		h, rdata := a.set.Packed(id)
-		a.close(a.w.rrset(o, h, rdata, math.MaxInt))
+		h, records := a.set.Packed(id)
+		a.close(a.w.rrset(o, h, records))
 	}
 }
 

@@ -145,7 +145,7 @@ func (a *Answerer) fit(end int) {
 
 // header writes the header. Of the query's it keeps ID, opcode and RD.
 func (a *Answerer) header(out []byte, rcode int) {
-	flags := uint16(1<<15 | rcode)
+	flags := 1<<15 | rcode
 	if a.aa {
 		flags |= 1 << 10
 	}
@@ -159,10 +159,8 @@ func (a *Answerer) header(out []byte, rcode int) {
 	if a.q.EDNS {
 		extras++
 	}
-	binary.BigEndian.PutUint16(out[2:], flags)
-	binary.BigEndian.PutUint16(out[4:], 1)
-	binary.BigEndian.PutUint16(out[6:], uint16(a.answers))
-	binary.BigEndian.PutUint16(out[8:], uint16(a.authorities))
+	const questions = 1
+	binary.BigEndian.PutUint64(out[2:], uint64(flags)<<48|questions<<32|uint64(uint16(a.answers))<<16|uint64(uint16(a.authorities)))
 	binary.BigEndian.PutUint16(out[10:], uint16(extras))
 }
 

@@ -2,7 +2,6 @@ package packed
 
 import (
 	"encoding/binary"
-	"math"
 	"slices"
 
 	"github.com/miekg/dns"
@@ -67,9 +66,10 @@ func (a *Answerer) outcome(at *step, out *zones.Outcome) (next []byte, rcode int
 		a.soa(&at.owner, out.Zone, a.set.Zone(out.Zone).SOA.TTL)
 		a.answered(edge.FromStatic, 1)
 	case zones.Alias:
-		h, rdata := a.set.Packed(out.RRset)
-		a.answered(edge.FromStatic, a.w.rrset(&at.owner, h, rdata, 1))
-		cname, _ := first(rdata)
+		h, records := a.set.Packed(out.RRset)
+		cname, _ := first(records)
+		a.w.named(&at.owner, h.Type, h.TTL, cname, layout{0, true})
+		a.answered(edge.FromStatic, 1)
 		return a.target(cname), dns.RcodeSuccess
 	case zones.Referral:
 		a.refer(out)
@@ -88,16 +88,16 @@ func (a *Answerer) outcome(at *step, out *zones.Outcome) (next []byte, rcode int
 
 // positive answers with a static RRset.
 func (a *Answerer) positive(at *step, id zones.RRsetID) {
-	h, rdata := a.set.Packed(id)
-	a.answered(edge.FromStatic, a.w.rrset(&at.owner, h, rdata, math.MaxInt))
+	h, rest := a.set.Packed(id)
+	a.answered(edge.FromStatic, a.w.rrset(&at.owner, h, rest))
 	if !leads(h.Type) {
 		return
 	}
 	_, l := kindOf(h.Type)
-	for range h.Count {
-		one, rest := first(rdata)
+	for len(rest) > 0 {
+		var one []byte
+		one, rest = first(rest)
 		a.lead(at, h.Type, one, l.before)
-		rdata = rest
 	}
 }
 
@@ -120,8 +120,8 @@ func (a *Answerer) target(rdata []byte) []byte {
 func (a *Answerer) refer(out *zones.Outcome) {
 	a.referral, a.cut = true, *out
 	cut := owner{name: view(out.Owner)}
-	h, rdata := a.set.Packed(out.RRset)
-	a.authorities += a.w.rrset(&cut, h, rdata, math.MaxInt)
+	h, records := a.set.Packed(out.RRset)
+	a.authorities += a.w.rrset(&cut, h, records)
 	a.trace.Source = max(a.trace.Source, edge.FromStatic)
 }
 

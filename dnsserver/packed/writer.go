@@ -10,7 +10,8 @@ import (
 
 const (
 	headerSize   = 12
-	fixedSize    = 10 // of a record between its owner and its data
+	fixedSize    = 10            // of a record between its owner and its data
+	recordHead   = 2 + fixedSize // of one whose owner is a pointer
 	pointer      = 0xc000
 	toQuestion   = pointer | headerSize
 	maxPointer   = 0x3fff // offsets from there on cannot be pointed to (RFC 1035 §4.1.4)
@@ -191,31 +192,16 @@ func (w *writer) end(from int) {
 	}
 }
 
-// plain writes records whose data have no names that could be compressed: count of them, each after its
-// length in two bytes.
-func (w *writer) plain(o *owner, typ uint16, ttl uint32, count int, rdata []byte) {
-	if o.at == 0 && count > 0 { // the first writes the name, or each does where it is the root
-		one, rest := first(rdata)
-		copy(w.begin(o, typ, ttl, len(one)), one)
-		w.plain(o, typ, ttl, count-1, rest)
+// plain writes records whose data have no names that could be compressed.
+func (w *writer) plain(o *owner, h zones.Heading, records []byte) {
+	if o.at == toQuestion { // as they stand
+		w.bytes(records)
 		return
 	}
-	head := uint64(o.at)<<48 | uint64(typ)<<32 | dns.ClassINET<<16 | uint64(ttl>>16)
-	for range count {
-		n := binary.BigEndian.Uint16(rdata)
-		b := w.room(2 + fixedSize + int(n))
-		if b == nil {
-			return
-		}
-		binary.BigEndian.PutUint64(b, head)
-		binary.BigEndian.PutUint32(b[8:], ttl<<16|uint32(n))
-		rdata = rdata[2:]
-		if n == 4 { // an IPv4 address
-			*(*[4]byte)(b[12:]) = [4]byte(rdata)
-		} else {
-			copy(b[12:], rdata[:n])
-		}
-		rdata = rdata[n:]
+	for len(records) > 0 {
+		var one []byte
+		one, records = first(records)
+		copy(w.begin(o, h.Type, h.TTL, len(one)), one)
 	}
 }
 
@@ -280,26 +266,25 @@ func kindOf(typ uint16) (dataKind, layout) {
 	return strange, layout{}
 }
 
-// first splits off the first of some rdata as they stand in the store, each after its length in two bytes.
-func first(rdata []byte) (one, rest []byte) {
-	n := 2 + int(binary.BigEndian.Uint16(rdata))
-	return rdata[2:n], rdata[n:]
+// first splits off the data of the first of some records as they stand in the store.
+func first(records []byte) (rdata, rest []byte) {
+	n := recordHead + int(binary.BigEndian.Uint16(records[recordHead-2:]))
+	return records[recordHead:n], records[n:]
 }
 
-// rrset writes a static RRset, the first most records of it.
-func (w *writer) rrset(o *owner, h zones.Heading, rdata []byte, most int) (count int) {
-	count = min(int(h.Count), most)
+// rrset writes a static RRset.
+func (w *writer) rrset(o *owner, h zones.Heading, records []byte) (count int) {
 	switch kind, l := kindOf(h.Type); kind {
 	case plain:
-		w.plain(o, h.Type, h.TTL, count, rdata)
+		w.plain(o, h, records)
 	case named:
-		for range count {
-			one, rest := first(rdata)
+		for rest := records; len(rest) > 0; {
+			var one []byte
+			one, rest = first(rest)
 			w.named(o, h.Type, h.TTL, one, l)
-			rdata = rest
 		}
 	default:
 		w.lost = true
 	}
-	return count
+	return int(h.Count)
 }
