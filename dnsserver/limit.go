@@ -15,7 +15,7 @@ func (w *worker) limit(p *packet, tr *edge.Trace) edge.Action {
 	if w.cfg.Limiter == nil || p.via.stream() || w.in.Cookie.Result == edge.ValidCookie {
 		return edge.Send
 	}
-	return w.cfg.Limiter.Check(w.since.Sub(w.began), p.client, tr.Class())
+	return w.cfg.Limiter.Check(w.clock, p.client, tr.Class())
 }
 
 // slip returns what stands for a response that is above the rate: its header, its question, and OPT where

@@ -38,7 +38,8 @@ type worker struct {
 
 	mu       sync.Mutex // protects the rest; held while a batch is answered, which waits for nothing
 	counters counters
-	since    time.Time
+	since    time.Time     // when the batch began
+	clock    time.Duration // and by the Limiter's clock
 	asked    []*zoneCounters // of the batch, whose responses took a time still to be known
 }
 
@@ -95,7 +96,7 @@ func (s *Server) Forget() {
 // begin begins a batch of at most maxBatch queries.
 func (w *worker) begin(now time.Time) {
 	w.mu.Lock()
-	w.since = now
+	w.since, w.clock = now, now.Sub(w.began)
 }
 
 // end ends the batch. Each of its responses counts as having taken the mean of the batch: a clock is not

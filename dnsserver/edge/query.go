@@ -158,6 +158,9 @@ func (q *Query) readQuestion() (end int, ok bool) {
 
 // readRecords walks the records behind the question and returns the options of the OPT record.
 func (q *Query) readRecords(at int) (options []byte, ok bool) {
+	if binary.BigEndian.Uint64(q.Wire[4:])<<16 == 0 {
+		return nil, true // as the header says
+	}
 	signed := false // the last record was a signature
 	for section := range sections {
 		for range q.count(section) {

@@ -81,7 +81,7 @@ func (a *Answerer) Answer(t *zones.Table, q *edge.Query, in *edge.Request, out [
 	a.leads, a.lowered = a.leads[:0], a.lowered[:0]
 	a.w.n = copy(out, q.Wire[:end])
 
-	rcode := a.chain(a.canonical(q.Name))
+	rcode := a.chain()
 	if a.w.lost {
 		return 0, nil, false
 	}

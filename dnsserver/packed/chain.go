@@ -22,9 +22,9 @@ type step struct {
 
 // chain answers a question of class IN. It returns the response code, which is that of the last name
 // (RFC 6604 §3).
-func (a *Answerer) chain(qname zones.Name) (rcode int) {
+func (a *Answerer) chain() (rcode int) {
 	var out zones.Outcome
-	a.set.Find(&out, qname, a.q.Type)
+	qname := a.question(&out)
 	if out.Kind == zones.NotAuthoritative {
 		a.note(dns.ExtendedErrorCodeNotAuthoritative, "")
 		return dns.RcodeRefused
@@ -54,6 +54,19 @@ func (a *Answerer) chain(qname zones.Name) (rcode int) {
 			return dns.RcodeSuccess
 		}
 	}
+}
+
+// question looks up the question and returns its name in lower case. As the client spelt it comes first: where
+// that is a name of a zone, it is in lower case.
+func (a *Answerer) question(out *zones.Outcome) (qname zones.Name) {
+	qname = text(a.q.Name)
+	a.set.Find(out, qname, a.q.Type)
+	if len(out.Owner) == len(qname) && !out.Wildcard || isLower(a.q.Name) {
+		return qname
+	}
+	qname = a.canonical(a.q.Name)
+	a.set.Find(out, qname, a.q.Type)
+	return qname
 }
 
 // outcome adds one outcome to the response and returns the name that follows, if one does.

@@ -86,14 +86,14 @@ func (a *Answerer) writeOPT() {
 	if b == nil {
 		return
 	}
-	b[0] = 0
-	binary.BigEndian.PutUint16(b[1:], dns.TypeOPT)
-	binary.BigEndian.PutUint16(b[3:], uint16(a.udpSize))
-	binary.BigEndian.PutUint32(b[5:], 0)
+	flags := uint64(0) // the upper half of them
 	if a.q.DO {
-		b[7] = 0x80
+		flags = 0x80
 	}
-	binary.BigEndian.PutUint16(b[9:], uint16(size-optFixed))
+	// The owner is the root, a byte that is 0; the extended RCODE and the version are 0 as well.
+	binary.BigEndian.PutUint64(b, uint64(dns.TypeOPT)<<40|uint64(a.udpSize)<<24|flags)
+	binary.BigEndian.PutUint16(b[8:], uint16(size-optFixed)>>8)
+	b[10] = byte(size - optFixed)
 	if b = b[optFixed:]; len(b) == 0 {
 		return
 	}
@@ -120,7 +120,8 @@ func (a *Answerer) writeOPT() {
 	}
 	if c := &a.in.Cookie; c.Result != edge.NoCookie {
 		b = option(b, dns.EDNS0COOKIE, len(c.Answer))
-		b = b[copy(b, c.Answer[:]):]
+		*(*[len(c.Answer)]byte)(b) = c.Answer
+		b = b[len(c.Answer):]
 	}
 	for _, n := range a.notes[:a.noted] {
 		b = option(b, dns.EDNS0EDE, 2+len(n.text))
