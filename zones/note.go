@@ -72,7 +72,48 @@ func (s *solution) allDownNote(f family) string {
 	case a.cause == lastWasGood:
 		return what + ", the last good are served"
 	}
-	return what + ", all are served"
+	return what + ", " + s.servedNote(f)
+}
+
+// servedNote says how many members that are down are served: all that have an address of the family, those
+// named, or as many of them as an answer has.
+func (s *solution) servedNote(f family) string {
+	a := s.by[f]
+	l := &s.links[a.place]
+	all := 0
+	for i := range l.states {
+		if l.states[i].has[f] {
+			all++
+		}
+	}
+	var names []string
+	for n, m := range a.choice.Members {
+		if len(a.addrs[n]) > 0 {
+			names = append(names, l.Pool.Members[m.Index].Name)
+		}
+	}
+	served := len(names)
+	if n := a.choice.Size(); n < len(a.choice.Members) { // others each time, or for each client
+		served, all, names = n, max(all, len(a.choice.Members)), nil
+	}
+	switch {
+	case served == all:
+		return "all are served"
+	case len(names) == 0 || served > maxNoted:
+		return fmt.Sprintf("%d of %d %s served all the same", served, all, areOf(served))
+	}
+	text := names[served-1]
+	if served > 1 {
+		text = joined(names[:served-1]) + " and " + text
+	}
+	return fmt.Sprintf("%s %s served all the same", text, areOf(served))
+}
+
+func areOf(n int) string {
+	if n == 1 {
+		return "is"
+	}
+	return "are"
 }
 
 func (l *link) stale(f family) bool {

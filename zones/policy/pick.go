@@ -14,10 +14,7 @@ func AppendPick(dst []int, c Choice, seed, key uint64) []int {
 	if n == 0 {
 		return dst
 	}
-	k := n
-	if c.Max > 0 {
-		k = min(k, c.Max)
-	}
+	k := c.Size()
 	switch c.Mode {
 	case Draw:
 		return draw(dst, c.Members, k, seed)

@@ -75,6 +75,18 @@ type Choice struct {
 	Members []Member
 }
 
+// Size is how many members one answer has.
+func (c Choice) Size() int {
+	n := len(c.Members)
+	if c.Mode == Hash {
+		return min(n, 1)
+	}
+	if c.Max > 0 {
+		return min(n, c.Max)
+	}
+	return n
+}
+
 // A Func chooses among usable members; at least one is given. It is total, and what it returns is an
 // ascending subset of what it was given.
 type Func func(members []Member) Choice
