@@ -157,7 +157,9 @@ func (im *importer) startOfAuthority() {
 	im.printf("\n[soa]\n")
 	im.printf("mname   = %s\n", tomlString(relativeText(string(soa.MName), string(im.origin))))
 	im.printf("rname   = %s\n", tomlString(im.mailbox(soa.RName)))
-	im.printf("serial  = %d # kept as it is; without this line it follows the content\n", soa.Serial)
+	if soa.Serial != 0 { // none stands for 0: it follows the content
+		im.printf("serial  = %d # kept as it is; without this line it follows the content\n", soa.Serial)
+	}
 	im.printf("refresh = %s\n", tomlTTL(soa.Refresh))
 	im.printf("retry   = %s\n", tomlTTL(soa.Retry))
 	im.printf("expire  = %s\n", tomlTTL(soa.Expire))
