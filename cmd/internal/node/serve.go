@@ -15,14 +15,12 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
-	"time"
 
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 
 	"golang.org/x/sync/errgroup"
-	"golang.org/x/sys/unix"
 
 	"vitalns/checks"
 	"vitalns/checks/probe"
@@ -278,15 +276,6 @@ func newLogger(w io.Writer, f *File) *slog.Logger {
 		return slog.New(slog.NewJSONHandler(w, opts))
 	}
 	return slog.New(slog.NewTextHandler(w, opts))
-}
-
-// bootTime reads CLOCK_BOOTTIME, which goes on while the machine is suspended.
-func bootTime() time.Duration {
-	var ts unix.Timespec
-	if err := unix.ClockGettime(unix.CLOCK_BOOTTIME, &ts); err != nil {
-		return 0
-	}
-	return time.Duration(ts.Nano())
 }
 
 // ownHost returns a predicate for targets on this host, as its interfaces are now: a loopback address, or

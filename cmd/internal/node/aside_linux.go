@@ -1,7 +1,9 @@
 package node
 
 import (
+	"fmt"
 	"runtime"
+	"runtime/debug"
 
 	"golang.org/x/sys/unix"
 )
@@ -11,18 +13,26 @@ import (
 const asideNice = 10
 
 // aside runs f on a thread of its own that leaves the core to those that answer, and waits for it. Where it
-// is not allowed to, f takes as much as they do.
+// is not allowed to, f takes as much as they do. If f panics, so does aside.
 func aside(f func()) {
-	done := make(chan struct{})
+	done := make(chan any)
 	go func() {
-		defer close(done)
+		defer func() {
+			cause := recover()
+			if cause != nil {
+				cause = fmt.Errorf("%v\n%s", cause, debug.Stack())
+			}
+			done <- cause
+		}()
 		runtime.LockOSThread() // and never unlocked: what a thread gave it may not take back, and so it ends with this
 		if n, err := niceness(unix.Gettid()); err == nil {
 			_ = unix.Setpriority(unix.PRIO_PROCESS, unix.Gettid(), min(n+asideNice, 19))
 		}
 		f()
 	}()
-	<-done
+	if cause := <-done; cause != nil {
+		panic(cause)
+	}
 }
 
 // niceness is that of a thread; the system call keeps clear of negative results by counting from 20 down.
