@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"os"
 	"runtime"
 	"slices"
 	"syscall"
@@ -77,9 +78,9 @@ func (b *batch) close() { _ = unix.Munmap(b.slot) } // it is a mapping of this p
 const tenure = 8 * time.Millisecond
 
 // serve answers the queries that come to a socket until stop, many for each system call, without memory of
-// their own. The error is errors.ErrUnsupported on systems that have no such calls.
+// their own. An error says that this system does not let it: it has no such calls, or forbids them.
 func (b *batch) serve(fd uintptr, stop <-chan struct{}) error {
-	yielded := time.Now()
+	yielded, failures := time.Now(), 0
 	for wait := true; ; {
 		if b.since.Sub(yielded) > tenure {
 			runtime.Gosched()
@@ -88,20 +89,24 @@ func (b *batch) serve(fd uintptr, stop <-chan struct{}) error {
 		n, errno := b.receive(fd, wait)
 		select {
 		case <-stop:
-			b.answer(fd, b.filled(n))
+			_ = b.answer(fd, b.filled(n)) // the last ones
 			return nil
 		default:
 		}
 		switch {
 		case errno == 0:
-			b.answer(fd, n)
+			failures = 0
+			if err := b.answer(fd, n); err != nil {
+				return err
+			}
 			wait = n < batchSize
 		case errno == unix.EAGAIN:
 			wait = true
 		case errno == unix.EINTR:
-		case errors.Is(errno, errors.ErrUnsupported):
-			return errno
+		case errors.Is(errno, errors.ErrUnsupported) || failures == maxFailures:
+			return os.NewSyscallError("recvmmsg", errno)
 		default:
+			failures++
 			<-time.After(retryPause)
 		}
 	}
@@ -141,14 +146,14 @@ func (b *batch) filled(n int) int {
 }
 
 // answer answers the first n queries.
-func (b *batch) answer(fd uintptr, n int) {
+func (b *batch) answer(fd uintptr, n int) error {
 	b.begin(time.Now())
 	b.made = 0
 	for i := 0; i < n; {
 		i = b.answerFrom(i, n)
 	}
 	b.end(time.Now())
-	b.send(fd, b.made)
+	return b.send(fd, b.made)
 }
 
 // answerFrom answers the queries from the i-th to the one before the n-th, or to the first that makes the
@@ -191,16 +196,22 @@ func (b *batch) put(i int, wire []byte) {
 }
 
 // send sends the first n responses. One that the kernel does not take, for want of a route or of room in
-// the socket's buffer, is counted and lost, as it would be on the way.
-func (b *batch) send(fd uintptr, n int) {
+// the socket's buffer, is counted and lost, as it would be on the way. The error says that this system has no
+// such call.
+func (b *batch) send(fd uintptr, n int) error {
 	for sent := 0; sent < n; {
 		r, _, errno := syscall.RawSyscall6(unix.SYS_SENDMMSG, fd, uintptr(unsafe.Pointer(&b.replies[sent])), uintptr(n-sent), unix.MSG_DONTWAIT, 0, 0)
 		if errno != 0 {
+			if errors.Is(errno, errors.ErrUnsupported) {
+				b.stats.unsent.Add(uint64(n - sent))
+				return os.NewSyscallError("sendmmsg", errno)
+			}
 			b.stats.unsent.Add(1)
 			r = 1
 		}
 		sent += int(r)
 	}
+	return nil
 }
 
 // clientOf returns the address of a sender.

@@ -2,11 +2,15 @@ package dnsserver
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
+	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 	"unsafe"
 
@@ -125,7 +129,34 @@ func TestBurstsOverUDP(t *testing.T) {
 	}
 }
 
-// Bursts take no allocation, and an idle socket one call for each packet.
+// Where the system does not let batches be read or sent, serve says so, and not before it has tried for a
+// while: then packets are read one by one.
+func TestBatchForbidden(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r, w, err := os.Pipe() // no socket: as far as batches go, a system without them
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer r.Close()
+		defer w.Close()
+		l := &listener{via: TCP}
+		b, err := newBatch(bareServer(hardTable(t), newFast), l)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer b.close()
+		began := time.Now()
+		err = b.serve(r.Fd(), make(chan struct{}))
+		if !errors.Is(err, unix.ENOTSOCK) || !strings.Contains(err.Error(), "recvmmsg") {
+			t.Errorf("got error %v", err)
+		}
+		if took := time.Since(began); took != maxFailures*retryPause {
+			t.Errorf("gave up after %v", took)
+		}
+	})
+}
+
+// Bursts take no allocation, and of a socket that has nothing more a batch says so at once.
 func TestBatchAllocs(t *testing.T) {
 	b, u, c := batched(t)
 	const bursts = 5
@@ -135,7 +166,7 @@ func TestBatchAllocs(t *testing.T) {
 	_ = u.control(func(fd uintptr) {
 		allocs := testing.AllocsPerRun(bursts, func() {
 			take(t, b, fd, batchSize)
-			b.answer(fd, batchSize)
+			_ = b.answer(fd, batchSize) // it can be sent
 		})
 		if allocs != 0 {
 			t.Errorf("a burst takes %v allocations", allocs)
@@ -155,7 +186,7 @@ func TestBatchSendsOn(t *testing.T) {
 	_ = u.control(func(fd uintptr) {
 		take(t, b, fd, 3)
 		(*unix.RawSockaddrInet4)(unsafe.Pointer(&b.from[1])).Port = 0 // nobody can be sent anything there
-		b.answer(fd, 3)
+		_ = b.answer(fd, 3) // the call is there
 	})
 	buf := make([]byte, 1500)
 	for range 2 {
@@ -180,7 +211,7 @@ func TestBatchSurvives(t *testing.T) {
 	}
 	_ = u.control(func(fd uintptr) {
 		take(t, b, fd, 4)
-		b.answer(fd, 4)
+		_ = b.answer(fd, 4) // as above
 	})
 	buf := make([]byte, 1500)
 	for i, want := range []int{dns.RcodeSuccess, dns.RcodeServerFailure, dns.RcodeSuccess, dns.RcodeServerFailure} {

@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync/atomic"
 	"syscall"
+	"time"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -89,9 +90,14 @@ func (u *udpSocket) serve(s *Server, l *listener, stop <-chan struct{}) {
 // serveOne is serve without batches.
 func (u *udpSocket) serveOne(s *Server, l *listener, stop <-chan struct{}) {
 	conn, err := net.FilePacketConn(u.file)
-	if err != nil {
-		s.logger.Error("queries over UDP are not read", "error", err)
-		return
+	for err != nil {
+		s.logger.Error("queries over UDP are not read, trying again", "error", err)
+		select {
+		case <-stop:
+			return
+		case <-time.After(time.Second):
+			conn, err = net.FilePacketConn(u.file)
+		}
 	}
 	one := conn.(*net.UDPConn)
 	u.one.Store(one)

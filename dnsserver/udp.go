@@ -15,8 +15,12 @@ const maxPacket = 65535
 // past is a deadline that ends what waits.
 var past = time.Unix(1, 0)
 
-// retryPause keeps a socket that reports errors from taking a core.
-const retryPause = 10 * time.Millisecond
+// retryPause keeps a socket that reports errors from taking a core. A few of them are of replies that could
+// not be delivered; after maxFailures in a row there is more to it.
+const (
+	retryPause  = 10 * time.Millisecond
+	maxFailures = 100
+)
 
 // servePackets answers the packets of one socket one by one, on any system; several may run on one.
 func (s *Server) servePackets(l *listener, conn *net.UDPConn, stop <-chan struct{}) {
@@ -26,6 +30,7 @@ func (s *Server) servePackets(l *listener, conn *net.UDPConn, stop <-chan struct
 	if l.wildcard {
 		oob = make([]byte, 256)
 	}
+	failures := 0
 	for {
 		n, oobn, _, from, err := conn.ReadMsgUDPAddrPort(buf, oob)
 		if err != nil {
@@ -33,9 +38,13 @@ func (s *Server) servePackets(l *listener, conn *net.UDPConn, stop <-chan struct
 			case <-stop:
 				return
 			case <-time.After(retryPause): // an ICMP error of an earlier reply, or no memory
-				continue
 			}
+			if failures++; failures == maxFailures {
+				s.logger.Error("queries over UDP cannot be read, trying on", "address", conn.LocalAddr(), "error", err)
+			}
+			continue
 		}
+		failures = 0
 		p := packet{wire: buf[:n], client: from.Addr().Unmap()}
 		if l.proxied {
 			var ok bool

@@ -83,10 +83,12 @@ func (s *Server) Forget() {
 	workers := slices.Clone(s.workers)
 	s.workersMu.Unlock()
 	for _, w := range workers {
-		w.mu.Lock()
-		if w.fast != nil {
-			w.fast = s.cfg.Fast()
+		var fresh Fast
+		if s.cfg.Fast != nil {
+			fresh = s.cfg.Fast()
 		}
+		w.mu.Lock()
+		w.fast = fresh
 		w.plain = edge.Trace{}
 		w.mu.Unlock()
 	}
@@ -124,10 +126,14 @@ func (w *worker) answer(p *packet, out []byte) (reply []byte) {
 	return w.attempt(p, out)
 }
 
-// survive counts and logs a panic and returns the response to the packet that caused it.
+// survive counts and logs a panic and returns the response to the packet that caused it; nil where that has not
+// been read.
 func (w *worker) survive(p *packet, cause any) []byte {
 	w.stats.panics.Add(1)
 	w.logger.Error("panic while answering", "panic", cause, "stack", string(debug.Stack()))
+	if len(p.wire) == 0 || len(w.query.Wire) != len(p.wire) || &w.query.Wire[0] != &p.wire[0] {
+		return nil
+	}
 	return w.fail(p)
 }
 
