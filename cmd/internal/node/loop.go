@@ -258,7 +258,7 @@ func (n *Node) act(ready checks.Ready, now time.Time) {
 	}
 	if !n.saveAt.After(now) {
 		state := n.saved(now)
-		n.saveAt, n.calm = now.Add(saveEvery), now.Add(savePause*time.Duration(len(state.Registers)))
+		n.saveAt, n.calm = now.Add(saveEvery), now.Add(min(savePause*time.Duration(len(state.Registers)), saveVerdict))
 		n.saver.save(state, nil)
 	}
 	if d := ready.Duplicate; d != nil && d.Fatal {
@@ -294,8 +294,9 @@ const (
 	saveEvery   = 10 * time.Second
 	saveVerdict = time.Second
 	saveShared  = 100 * time.Millisecond
-	// savePause is how long a register that is saved keeps the next save off: one of many pools takes long,
-	// and while one target after the other goes or comes it would be made without end.
+	// savePause is how long a register that is saved keeps the next save off, all of them at most saveVerdict:
+	// one of many pools takes long, and while one target after the other goes or comes it would be made without
+	// end.
 	savePause = 50 * time.Microsecond
 )
 

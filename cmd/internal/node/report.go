@@ -67,6 +67,9 @@ func (n *Node) report(t *zones.Table, touched []zones.PoolID, targets []checks.T
 			continue
 		case h.serving == text:
 			continue
+		case !n.isReady: // nobody has been answered
+			h.serving, h.since = text, now
+			continue
 		}
 		n.events.add(now, Event{Kind: "answer", Zone: ref.ZoneLabel, Pool: ref.Pool.Name, Text: h.serving + " -> " + text, Cause: cause(ref, snap, targets)})
 		n.log.Info("answer changed", "pool", key, "from", h.serving, "to", text)
