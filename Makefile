@@ -3,7 +3,7 @@
 #   make demo            build ./vitalns; three nodes, three backends, scripted outages, half a minute
 #   make test            vet and every test; one that needs a Debian package skips and names it (CI=true: fails)
 #   make test-deps       install those packages (root)
-#   make lint            gofmt, vet, staticcheck
+#   make lint            gofmt, vet, staticcheck; does it compile for other systems
 #   make race            the tests under the race detector
 #   make fuzz            every fuzzer in turn, FUZZTIME each (30s)
 #   make soak            make garbage and bench-rrl; many zones beside NSD, Knot, BIND; 24 virtual hours
@@ -42,6 +42,8 @@ lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
+	GOOS=linux GOARCH=arm $(GO) build -o /dev/null ./cmd/vitalns
+	GOOS=darwin GOARCH=arm64 $(GO) build -o /dev/null ./cmd/vitalns
 
 # Every fuzzer of the tree in turn, FUZZTIME each.
 fuzz:

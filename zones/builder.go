@@ -37,7 +37,7 @@ type Entry struct {
 }
 
 // maxArena is the most bytes that an arena may have: places in it, plus 1, fit in 32 bits.
-const maxArena = math.MaxUint32 - blockUnit
+const maxArena = min(math.MaxUint32-blockUnit, math.MaxInt)
 
 var errTooLarge = errors.New("the zone is too large: names and records must fit in 4 GiB")
 
