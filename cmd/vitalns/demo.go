@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,17 +28,21 @@ func demoCommand(*options) *cobra.Command {
 	return c
 }
 
-// demo runs the script and fails if one of its expectations does not hold.
+// demo runs the script and fails if one of its expectations does not hold. That nobody reads what it prints
+// is an interruption: nothing is left behind.
 func demo(ctx context.Context, out io.Writer, keep bool) (err error) {
+	ctx, stop := signal.NotifyContext(ctx, syscall.SIGPIPE)
+	defer stop()
 	dir, err := os.MkdirTemp("", "vitalns-demo-")
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, os.RemoveAll(dir)) }()
 	stage, err := newStage(dir)
 	if err != nil {
 		return err
 	}
-	defer func() { err = errors.Join(err, stage.close(), os.RemoveAll(dir)) }()
+	defer func() { err = errors.Join(err, stage.close()) }()
 	s := &show{stage: stage, out: out, live: isTerminal(out), began: time.Now()}
 	s.header()
 	for i, act := range script {
