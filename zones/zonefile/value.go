@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"sort"
 	"strings"
 	"time"
@@ -139,6 +140,28 @@ func (d *Doc) Problems() Problems { return d.problems }
 // Root returns the file's own table, whose keys are those of the table of keys; nil if the file is no
 // TOML.
 func (d *Doc) Root(keys Keys) *Table { return d.root.Table("", keys) }
+
+// Mistaken reports a file that is of another sort: it has none of the keys that tell its own, and some that
+// tell the other, which what names.
+func (d *Doc) Mistaken(own, other []string, what, hint string) bool {
+	if d.root == nil {
+		return false
+	}
+	var sign *Value
+	for _, f := range d.root.fields {
+		if slices.Contains(own, f.Name) {
+			return false
+		}
+		if sign == nil && slices.Contains(other, f.Name) {
+			sign = f
+		}
+	}
+	if sign == nil {
+		return false
+	}
+	sign.KeyError(hint, "%s", what)
+	return true
+}
 
 func (d *Doc) report(at span, severity Severity, text, hint string) {
 	at.from = min(max(at.from, 0), len(d.text))

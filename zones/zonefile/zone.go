@@ -72,6 +72,10 @@ type placedWatch struct {
 
 // readZone reads one zone file.
 func readZone(d *Doc, opt Options) *zone {
+	if d.Mistaken([]string{"zone", "ns", "pools", "records"}, []string{"node", "zones", "dns", "cluster"},
+		"this is a node file, not a zone file", "name it with -c, as in `vitalns check -c FILE`") {
+		return nil
+	}
 	z := &zone{doc: d, others: opt.Templates.docs(), opt: opt, root: d.Root(zoneKeys), src: &zones.Source{File: d.Path}, ttl: defaultTTL,
 		names: map[string]*Value{}, byName: map[zones.Name]*owner{}, poolByName: map[string]*pool{}}
 	if z.root == nil {

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"vitalns/gossip"
@@ -92,6 +93,8 @@ var (
 			"gossip": "cluster", "listen": "dns", "logging": "log", "admin": "http", "api": "http",
 			"tls": "dns", "dot": "dns", "https": "dns", "doh": "dns", "rrl": "dns.rrl", "ratelimit": "dns.rrl"},
 	}
+	// ownKeys are those that a zone file does not have.
+	ownKeys     = slices.DeleteFunc(slices.Clone(fileKeys.Names), func(name string) bool { return name == "checks" })
 	httpKeys    = zonefile.Keys{Names: []string{"listen", "token_file"}}
 	controlKeys = zonefile.Keys{Names: []string{"socket"}}
 	probeKeys   = zonefile.Keys{Names: []string{"source", "resolver"}}
@@ -104,7 +107,11 @@ var (
 // is not to be used.
 func ParseFile(path string, text []byte) (*File, zonefile.Problems) {
 	doc := zonefile.Parse(zonefile.File{Path: path, Text: text})
-	root := doc.Root(fileKeys)
+	var root *zonefile.Table
+	if !doc.Mistaken(ownKeys, []string{"zone", "pools", "records"}, "this is a zone file, not a node file",
+		"name it without -c, as in `vitalns check FILE`, or among the `zones` of a node file") {
+		root = doc.Root(fileKeys)
+	}
 	f := &File{Path: path, doc: doc, StateDir: defaultStateDir, StartGrace: defaultStartGrace, Listen: []string{defaultDNS},
 		Streams: defaultStreams, UDPSize: defaultUDPSize, RRL: defaultRRL(), HTTP: defaultHTTP, Control: SystemSocket, LogLevel: "info", LogFormat: "text"}
 	if v := root.Get("geo"); v != nil {
