@@ -39,13 +39,13 @@ type Templates map[string]*Value
 func ReadTemplates(v *Value) Templates {
 	templates := Templates{}
 	for _, f := range v.Table("", Keys{Open: true}).Fields() {
+		templates[f.Name] = f // also one that is wrong: that is said once
 		if t := f.Table(fmt.Sprintf("check %q", f.Name), checkKeys); t != nil && validName(f) {
 			if e := t.Get("extends"); e != nil {
 				e.KeyError("", "a template extends nothing")
 			}
 			var kind string
 			t.Get("type").Word(&kind, probe.Kinds()...) // also where no zone extends it
-			templates[f.Name] = f
 		}
 	}
 	return templates
@@ -131,7 +131,11 @@ func (z *zone) extend(l layers) layers {
 		}
 		return append(l, base.layers[0])
 	}
-	if t := z.opt.Templates[name]; t != nil {
+	t := z.opt.Templates[name]
+	switch {
+	case z.written("checks", name), t != nil && t.kind != tableKind:
+		return l
+	case t != nil:
 		return append(l, t.Table(fmt.Sprintf("check %q", name), checkKeys))
 	}
 	names := append(z.checkNames(), sortedKeys(z.opt.Templates)...)
@@ -243,7 +247,10 @@ func (z *zone) readCheckUse(v *Value, in string) (checkUse, bool) {
 		return checkUse{}, false
 	}
 	d := z.check(name)
-	if d == nil {
+	switch {
+	case d == nil && z.written("checks", name):
+		return checkUse{}, false
+	case d == nil:
 		hint := didYouMean(name, z.checkNames())
 		if z.opt.Templates[name] != nil {
 			hint = fmt.Sprintf("it is a template of the node file: write check = { extends = %q }", name)

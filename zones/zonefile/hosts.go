@@ -94,7 +94,7 @@ func (o *owner) linkHosts() {
 func (z *zone) linkHostPool(set *rrset, h hostPool) {
 	p := z.poolByName[h.Pool]
 	if p == nil {
-		h.pool.Error(didYouMean(h.Pool, z.poolNames()), "there is no pool %q", h.Pool)
+		z.noPool(h.pool, h.Pool)
 		return
 	}
 	at := h.pool

@@ -19,7 +19,7 @@ func (z *zone) linkPools() {
 		v := p.table.Get("fallback")
 		backup := z.poolByName[p.Fallback]
 		if backup == nil {
-			v.Error(didYouMean(p.Fallback, z.poolNames()), "there is no pool %q", p.Fallback)
+			z.noPool(v, p.Fallback)
 			p.Fallback, p.broken = "", true
 			continue
 		}
@@ -61,7 +61,7 @@ func (z *zone) linkRecord(o *owner, v *Value) {
 	}
 	p := z.poolByName[name]
 	if p == nil {
-		v.Error(didYouMean(name, z.poolNames()), "there is no pool %q", name)
+		z.noPool(v, name)
 		return
 	}
 	for range z.pools { // as long as a chain can be

@@ -87,6 +87,13 @@ func (z *zone) poolNames() []string {
 	return names
 }
 
+// noPool reports that a pool is not there, unless it is and has an error that keeps it out.
+func (z *zone) noPool(v *Value, name string) {
+	if !z.written("pools", name) {
+		v.Error(didYouMean(name, z.poolNames()), "there is no pool %q", name)
+	}
+}
+
 // readPoolKeys reads the keys that a pool and the shorthand share.
 func (z *zone) readPoolKeys(p *pool, kind policy.Kind) {
 	t := p.table

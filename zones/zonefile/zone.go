@@ -285,6 +285,12 @@ func (z *zone) fresh(kind, name string, at *Value) bool {
 	return true
 }
 
+// written reports whether [checks] or [pools] has a name, be it with an error, which is said where it stands.
+func (z *zone) written(table, name string) bool {
+	v := z.root.Get(table)
+	return v != nil && (v.kind != tableKind || v.byName[name] != nil)
+}
+
 const nameHint = "names have 1 to 100 characters, no blank, no slash, no quote"
 
 // goodName reports whether s can be the name of a check, a pool or a target: it stands in ZONE/POOL/TARGET,
