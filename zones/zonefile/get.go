@@ -18,15 +18,21 @@ func (v *Value) wants(hint, what string) bool {
 }
 
 // Text stores a string.
-func (v *Value) Text(into *string) bool {
+func (v *Value) Text(into *string) bool { return v.textOr(into, "write \"%d\", in quotes") }
+
+// Address is Text for an address with its port: an integer is taken for the port.
+func (v *Value) Address(into *string) bool { return v.textOr(into, "write \"ADDRESS:%d\"") }
+
+// textOr stores a string; of an integer it says what to write.
+func (v *Value) textOr(into *string, integer string) bool {
 	if v == nil {
 		return false
 	}
 	s, ok := v.data.(string)
 	if !ok {
 		hint := ""
-		if n, isInt := v.data.(int64); isInt {
-			hint = fmt.Sprintf("write \"%d\", in quotes", n)
+		if n, isInt := v.data.(int64); isInt && integer != "" {
+			hint = fmt.Sprintf(integer, n)
 		}
 		return v.wants(hint, "a string")
 	}
@@ -46,7 +52,12 @@ func (v *Value) List() []*Value {
 }
 
 // Texts stores a string, or a list of strings, as a list.
-func (v *Value) Texts(into *[]string) bool {
+func (v *Value) Texts(into *[]string) bool { return v.texts(into, (*Value).Text) }
+
+// Addresses is Texts for addresses with their ports.
+func (v *Value) Addresses(into *[]string) bool { return v.texts(into, (*Value).Address) }
+
+func (v *Value) texts(into *[]string, get func(*Value, *string) bool) bool {
 	if v == nil {
 		return false
 	}
@@ -56,7 +67,7 @@ func (v *Value) Texts(into *[]string) bool {
 	texts, good := []string{}, true
 	for _, item := range v.List() {
 		var s string
-		good = item.Text(&s) && good
+		good = get(item, &s) && good
 		texts = append(texts, s)
 	}
 	if good {
@@ -277,7 +288,7 @@ func duration(d time.Duration) string {
 // Addr stores an IP address.
 func (v *Value) Addr(into *netip.Addr) bool {
 	var s string
-	if !v.Text(&s) {
+	if !v.textOr(&s, "") {
 		return false
 	}
 	addr, err := netip.ParseAddr(s)

@@ -13,7 +13,7 @@ import (
 // hostPort reports a value that is no HOST:PORT. The usual port is for the hint.
 func hostPort(v *zonefile.Value, usual string) (host string, port uint16, ok bool) {
 	var s string
-	if !v.Text(&s) {
+	if !v.Address(&s) {
 		return "", 0, false
 	}
 	host, text, err := net.SplitHostPort(s)

@@ -144,7 +144,7 @@ func ParseFile(path string, text []byte) (*File, zonefile.Problems) {
 
 func (f *File) parseHTTP(root *zonefile.Table) {
 	if t := root.Get("http").Table("[http]", httpKeys); t != nil {
-		if v := t.Get("listen"); v.Text(&f.HTTP) && f.HTTP != "" {
+		if v := t.Get("listen"); v.Address(&f.HTTP) && f.HTTP != "" {
 			ownAddress(v, "8053")
 		}
 		if v := t.Get("token_file"); v.Text(&f.TokenFile) {
@@ -166,7 +166,7 @@ func (f *File) parseProbe(t *zonefile.Table) {
 			f.Source = append(f.Source, a)
 		}
 	}
-	if v := t.Get("resolver"); v.Text(&f.Resolver) {
+	if v := t.Get("resolver"); v.Address(&f.Resolver) {
 		ipAddress(v, "53")
 	}
 }
@@ -182,7 +182,7 @@ func (f *File) parseCluster(t *zonefile.Table) {
 	}
 	if v := t.Get("bind"); v == nil {
 		t.Error("write bind = \"ADDRESS:7946\", an address that the other nodes can reach", "`bind` is missing")
-	} else if v.Text(&c.Bind) {
+	} else if v.Address(&c.Bind) {
 		a, ok := ipAddress(v, "7946")
 		switch {
 		case ok && a.Addr().IsUnspecified():
@@ -192,7 +192,7 @@ func (f *File) parseCluster(t *zonefile.Table) {
 				"%s is no loopback address: a cluster that others can reach must be encrypted", c.Bind)
 		}
 	}
-	t.Get("join").Texts(&c.Join)
+	t.Get("join").Addresses(&c.Join)
 	for _, item := range t.Get("join").List() {
 		hostPort(item, "7946")
 	}

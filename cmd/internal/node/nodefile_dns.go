@@ -25,7 +25,7 @@ func (f *File) parseDNS(t *zonefile.Table) {
 	if t == nil {
 		return
 	}
-	t.Get("listen").Texts(&f.Listen)
+	t.Get("listen").Addresses(&f.Listen)
 	for _, item := range t.Get("listen").List() {
 		ownAddress(item, "53")
 	}

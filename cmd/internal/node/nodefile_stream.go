@@ -50,11 +50,11 @@ func (f *File) parseStreams(t *zonefile.Table) {
 	}{{"listen", "53", nil}, {"tls", "853", &s.TLS}, {"https", "443", &s.HTTPS}} {
 		v := t.Get(of.key)
 		if of.into != nil {
-			v.Texts(of.into)
+			v.Addresses(of.into)
 		}
 		for _, item := range v.List() {
 			var addr string
-			if !item.Text(&addr) {
+			if !item.Address(&addr) {
 				continue
 			}
 			if of.into != nil {
@@ -136,7 +136,7 @@ func (s *FileStreams) checkCertificate(chain string) error {
 // parseProxy reads where a PROXY header comes first, and who may send it.
 func (s *FileStreams) parseProxy(f *File, t *zonefile.Table, addrs map[string]string) {
 	proxy, from := t.Get("proxy"), t.Get("proxy_from")
-	proxy.Texts(&s.Proxy)
+	proxy.Addresses(&s.Proxy)
 	if t.Get("listen") == nil {
 		for _, a := range f.Listen { // the default
 			addrs[a] = "listen"
@@ -144,7 +144,7 @@ func (s *FileStreams) parseProxy(f *File, t *zonefile.Table, addrs map[string]st
 	}
 	for _, item := range proxy.List() {
 		var addr string
-		if !item.Text(&addr) {
+		if !item.Address(&addr) {
 			continue
 		}
 		if _, ok := addrs[addr]; !ok {
