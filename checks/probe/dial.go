@@ -51,7 +51,7 @@ func (e *Env) knock(ctx context.Context, to netip.AddrPort) error {
 		return err
 	}
 	if s.connected {
-		_ = unix.Close(s.fd) // nothing was written that could be lost
+		e.idle.put(s)
 		return nil
 	}
 	c, err := s.wait(ctx)
@@ -81,29 +81,42 @@ type socket struct {
 
 // connect starts to connect. Its errors are this node's own; those of the network come from wait.
 func (e *Env) connect(to netip.AddrPort, typ int) (*socket, error) {
-	fd, err := newSocket(family(to.Addr()), typ, 0)
-	if err != nil {
-		return nil, err
+	s := &socket{fd: -1, to: to, addr: sockaddr(to)}
+	if typ == unix.SOCK_STREAM {
+		s.fd = e.idle.take(to.Addr())
 	}
-	s := &socket{fd: fd, to: to, addr: sockaddr(to)}
-	if err := s.start(e.source(to.Addr()), typ); err != nil {
-		_ = unix.Close(fd) // the error at hand says more
+	if s.fd < 0 {
+		var err error
+		if s.fd, err = e.socket(to.Addr(), typ); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.start(typ); err != nil {
+		_ = unix.Close(s.fd) // the error at hand says more
 		return nil, err
 	}
 	return s, nil
 }
 
-func (s *socket) start(source netip.Addr, typ int) error {
+// socket makes a socket for a target.
+func (e *Env) socket(to netip.Addr, typ int) (fd int, err error) {
+	if fd, err = newSocket(family(to), typ, 0); err != nil {
+		return -1, err
+	}
 	if typ == unix.SOCK_STREAM {
-		if err := unix.SetsockoptLinger(s.fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}); err != nil {
-			return voidCall(err)
-		}
+		err = voidCall(unix.SetsockoptLinger(fd, unix.SOL_SOCKET, unix.SO_LINGER, &unix.Linger{Onoff: 1}))
 	}
-	if source.IsValid() {
-		if err := bindSource(s.fd, source); err != nil {
-			return err
-		}
+	if source := e.source(to); err == nil && source.IsValid() {
+		err = bindSource(fd, source)
 	}
+	if err != nil {
+		_ = unix.Close(fd) // the error at hand says more
+		return -1, err
+	}
+	return fd, nil
+}
+
+func (s *socket) start(typ int) error {
 	switch err := unix.Connect(s.fd, s.addr); {
 	case err == nil:
 		s.connected = typ == unix.SOCK_DGRAM
@@ -122,26 +135,22 @@ func (s *socket) start(source netip.Addr, typ int) error {
 
 // established reports whether the connection stands. It may be asked before the poller knows.
 func (s *socket) established() (bool, error) {
-	errno, err := unix.GetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_ERROR)
-	if err != nil {
-		return false, voidCall(err)
-	}
-	if errno != 0 {
-		return false, syscall.Errno(errno)
-	}
 	switch err := unix.Connect(s.fd, s.addr); err {
 	case nil, unix.EISCONN:
 		return true, s.refuseSelf()
 	case unix.EALREADY, unix.EINPROGRESS, unix.EINTR:
 		return false, nil
 	default:
-		return false, err
+		return false, refusal(s.fd, err)
 	}
 }
 
 // refuseSelf refuses a connection to itself: a closed port of this host, in the range that local ports
 // are taken from, can be met by the very socket that asks for it.
 func (s *socket) refuseSelf() error {
+	if !isLocalPort(s.to.Port()) {
+		return nil
+	}
 	local, err := unix.Getsockname(s.fd)
 	if err != nil {
 		return voidCall(err)

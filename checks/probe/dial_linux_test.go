@@ -118,7 +118,7 @@ func TestSelfConnection(t *testing.T) {
 		t.Fatal(err)
 	}
 	s := &socket{fd: fd, to: to, addr: sockaddr(to)}
-	err = s.start(netip.Addr{}, unix.SOCK_STREAM)
+	err = s.start(unix.SOCK_STREAM)
 	if err == nil {
 		t.Fatal("a socket is taken for a target because it met itself")
 	}
@@ -136,7 +136,7 @@ func TestNoDescriptors(t *testing.T) {
 		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &none); err != nil { // to lower it anybody may
 			t.Fatal(err)
 		}
-		r := run(t, c, testEnv, netip.MustParseAddrPort("127.0.0.1:1"), long)
+		r := run(t, c, &Env{}, netip.MustParseAddrPort("127.0.0.1:1"), long)
 		if err := unix.Setrlimit(unix.RLIMIT_NOFILE, &limit); err != nil {
 			t.Fatal(err)
 		}

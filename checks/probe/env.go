@@ -11,13 +11,14 @@ import (
 )
 
 // Env is what the node hands to all its probers: one value, filled before the first probe, then only
-// read. Every Prober of a node shares it, and with it the ICMP sockets.
+// read. Every Prober of a node shares it, and with it the sockets that are kept.
 type Env struct {
 	UserAgent string       // "vitalns/VERSION (NODE)"
 	Source    []netip.Addr // the first of a target's family is the source address; none: the system's choice
 	Resolver  string       // HOST:PORT of the resolver of targets with a domain name; "": the system's
 
 	pings pings
+	idle  idleSockets
 }
 
 // source is the address to probe a target of that family from; the zero Addr leaves it to the system.

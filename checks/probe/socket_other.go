@@ -3,6 +3,7 @@
 package probe
 
 import (
+	"errors"
 	"syscall"
 
 	"golang.org/x/sys/unix"
@@ -23,6 +24,20 @@ func newSocket(family, typ, protocol int) (int, error) {
 	}
 	return fd, nil
 }
+
+// hangUp is not to be had.
+func hangUp(int) error { return errors.ErrUnsupported }
+
+// refusal is why a socket did not connect, given what connecting again said: here that may be less.
+func refusal(fd int, again error) error {
+	if errno, err := unix.GetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_ERROR); err == nil && errno != 0 {
+		return syscall.Errno(errno)
+	}
+	return again
+}
+
+// isLocalPort reports whether the system may give a socket this port by itself.
+func isLocalPort(uint16) bool { return true }
 
 // lateBind does nothing: the system has no such choice.
 func lateBind(int) {}

@@ -1,0 +1,67 @@
+package probe
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+
+	"golang.org/x/sys/unix"
+)
+
+// A socket that has hung up goes from target to target of its family, also past those that refuse, and each of
+// them sees a connection of its own that is reset.
+func TestIdleSockets(t *testing.T) {
+	type visit struct {
+		from string
+		end  error
+	}
+	visits := make(chan visit, 1)
+	see := func(c net.Conn) {
+		_, err := c.Read(make([]byte, 1))
+		visits <- visit{c.RemoteAddr().String(), err}
+	}
+	targets := []netip.AddrPort{listen(t, "127.0.0.1:0", see), listen(t, "127.0.0.2:0", see)}
+	env, c := &Env{}, configured(t, "tcp", number("port", 1))
+	var seen []string
+	for i := range 6 {
+		expectResult(t, run(t, c, env, targets[i%2], long), "ok")
+		v := <-visits
+		if !errors.Is(v.end, unix.ECONNRESET) {
+			t.Errorf("visit %d ended by %v", i, v.end)
+		}
+		if slices.Contains(seen, v.from) {
+			t.Errorf("visit %d came from %s again", i, v.from)
+		}
+		seen = append(seen, v.from)
+		if len(env.idle.four) != 1 || len(env.idle.six) != 0 {
+			t.Fatalf("after visit %d: %v and %v are kept", i, env.idle.four, env.idle.six)
+		}
+		if i == 2 {
+			expectResult(t, run(t, c, env, closedPort(t), long), "failed refused")
+			if len(env.idle.four) != 0 {
+				t.Errorf("a socket is kept that was refused")
+			}
+		}
+	}
+}
+
+// However many probe at once, few sockets are kept.
+func TestIdleSocketsAreFew(t *testing.T) {
+	to := listen(t, "127.0.0.1:0", func(net.Conn) {})
+	env, c := &Env{}, configured(t, "tcp", number("port", 1))
+	var wg sync.WaitGroup
+	for range 64 {
+		wg.Go(func() {
+			for range 20 {
+				expectResult(t, run(t, c, env, to, long), "ok")
+			}
+		})
+	}
+	wg.Wait()
+	if n := len(env.idle.four); n == 0 || n > maxIdle {
+		t.Errorf("%d sockets are kept", n)
+	}
+}
