@@ -81,7 +81,7 @@ func (o *options) token() (string, error) {
 	if name == "" {
 		return "", nil
 	}
-	raw, err := os.ReadFile(name)
+	raw, err := node.ReadFile(name)
 	if err != nil {
 		return "", fmt.Errorf("read token file: %w", err)
 	}

@@ -2,8 +2,6 @@ package main
 
 import (
 	"fmt"
-	"io"
-	"os"
 	"path/filepath"
 
 	"github.com/spf13/cobra"
@@ -76,7 +74,7 @@ func zoneImportCommand() *cobra.Command {
 				if !filepath.IsAbs(path) {
 					path = filepath.Join(dir, path)
 				}
-				return os.ReadFile(path)
+				return node.ReadFile(path)
 			})
 			return convert(c, out, problems)
 		},
@@ -95,7 +93,7 @@ func zoneExportCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			sources, problems := zonefile.Load([]zonefile.File{{Path: args[0], Text: text}}, zonefile.Options{Env: new(probe.Env), ReadFile: os.ReadFile, Apart: true, Nodes: 1})
+			sources, problems := zonefile.Load([]zonefile.File{{Path: args[0], Text: text}}, zonefile.Options{Env: new(probe.Env), ReadFile: node.ReadFile, Apart: true, Nodes: 1})
 			if problems.Errors() > 0 {
 				return convert(c, nil, problems)
 			}
@@ -121,7 +119,7 @@ func convert(c *cobra.Command, out []byte, problems zonefile.Problems) error {
 // readInput reads a file, or standard input for "-".
 func readInput(c *cobra.Command, path string) ([]byte, error) {
 	if path == "-" {
-		return io.ReadAll(c.InOrStdin())
+		return node.ReadInput(c.InOrStdin())
 	}
-	return os.ReadFile(path)
+	return node.ReadFile(path)
 }

@@ -5,23 +5,15 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/hex"
-	"errors"
-	"fmt"
-	"io/fs"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"syscall"
 
 	"vitalns/checks"
 	"vitalns/checks/probe"
 	"vitalns/zones"
 	"vitalns/zones/zonefile"
 )
-
-// maxFile bounds a configuration file; a larger one is refused.
-const maxFile = 256 << 20
 
 // A Loader reads the configuration: `run`, `check`, `reload` and `plan` load the same way.
 type Loader struct {
@@ -71,7 +63,7 @@ func (ld Loader) Load() Loaded {
 	}
 	for _, path := range paths {
 		order = append(order, path)
-		text, err := readFile(path)
+		text, err := ReadFile(path)
 		if err != nil {
 			problems = append(problems, zonefile.Problem{File: path, Text: fileError(err), Hint: fileHint(err)})
 			continue
@@ -82,7 +74,7 @@ func (ld Loader) Load() Loaded {
 	if f.Cluster != nil {
 		nodes = f.Cluster.Nodes
 	}
-	sources, found := zonefile.Load(files, zonefile.Options{Env: ld.Env, Templates: f.Checks, ReadFile: readFile, Apart: ld.Apart, Nodes: nodes, Cluster: f.Cluster != nil})
+	sources, found := zonefile.Load(files, zonefile.Options{Env: ld.Env, Templates: f.Checks, ReadFile: ReadFile, Apart: ld.Apart, Nodes: nodes, Cluster: f.Cluster != nil})
 	l.Problems = append(problems, found...).Sort(order)
 	if l.Problems.Errors() > 0 {
 		return l
@@ -103,7 +95,7 @@ func (ld Loader) file() (*File, zonefile.Problems, []string) {
 		f.StateDir, f.Control = "", UserSocket()
 		return f, nil, nil
 	}
-	text, err := readFile(ld.Path)
+	text, err := ReadFile(ld.Path)
 	if err != nil {
 		f, _ := ParseFile("", nil)
 		return f, zonefile.Problems{{File: ld.Path, Text: fileError(err), Hint: fileHint(err)}}, []string{ld.Path}
@@ -136,36 +128,6 @@ func zonePaths(f *File, named []string) []string {
 		seen[filepath.Clean(p)] = true
 		return again
 	})
-}
-
-func readFile(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil {
-		return nil, err
-	}
-	if info.Size() > maxFile {
-		return nil, fmt.Errorf("%d bytes are more than %d", info.Size(), maxFile)
-	}
-	return os.ReadFile(path)
-}
-
-// fileError is an error of the file system without the path, which stands before it.
-func fileError(err error) string {
-	var perr *fs.PathError
-	if errors.As(err, &perr) {
-		return fmt.Sprintf("cannot be read: %v", perr.Err)
-	}
-	return "cannot be read: " + err.Error()
-}
-
-func fileHint(err error) string {
-	switch {
-	case errors.Is(err, fs.ErrPermission):
-		return "the user that runs vitalns must be able to read it"
-	case errors.Is(err, syscall.EISDIR):
-		return "name the files in it, as DIR/*.toml"
-	}
-	return ""
 }
 
 // contentDigest is equal on nodes that serve the same zones.

@@ -228,8 +228,13 @@ func (f *File) finish() {
 // cannot be read is only unwise: the machine that checks the files may be another than the one that runs.
 func (f *File) readSecrets() zonefile.Problems {
 	for _, s := range f.secrets {
-		err := s.load(*s.path)
+		err := regular(*s.path) // not all that load a secret would look
+		if err == nil {
+			err = s.load(*s.path)
+		}
 		switch perr, why := new(fs.PathError), (unwise{}); {
+		case errors.Is(err, errIrregular):
+			s.key.Error(s.hint, "%s: %s %v", s.key.Name, *s.path, errIrregular)
 		case errors.As(err, &why):
 			s.key.Warn(why.hint, "%s", why.text)
 		case errors.As(err, &perr):

@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net"
 	"net/netip"
-	"os"
 	"slices"
 	"time"
 
@@ -114,7 +113,7 @@ func (s *FileStreams) parseCertificate(f *File, t *zonefile.Table) {
 		cert.KeyWarn("write tls = \"ADDRESS:853\" or https = \"ADDRESS:443\"", "the certificate is shown to nobody")
 	case cert != nil:
 		f.secrets = append(f.secrets, secret{cert, &s.CertFile, s.checkCertificate, certHint},
-			secret{key, &s.KeyFile, func(path string) error { _, err := os.ReadFile(path); return err }, certHint})
+			secret{key, &s.KeyFile, func(path string) error { return regular(path) }, certHint})
 	}
 }
 
