@@ -25,7 +25,7 @@ func demoCommand(*options) *cobra.Command {
 		},
 	}
 	c.Flags().BoolVar(&keep, "keep", false, "leave everything running at the end, until interrupted")
-	return c
+	return orderly(c)
 }
 
 // demo runs the script and fails if one of its expectations does not hold. That nobody reads what it prints

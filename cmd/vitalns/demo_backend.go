@@ -16,7 +16,7 @@ import (
 // backendCommand is what the demo's backends are: an HTTP server whose answer to /healthz is set by
 // POST /mode: "ok", "500", or "refuse NODE" for one that turns one node away by its User-Agent.
 func backendCommand(*options) *cobra.Command {
-	return &cobra.Command{
+	return orderly(&cobra.Command{
 		Use:    "demo-backend ADDRESS NAME",
 		Short:  "a backend of the demo",
 		Hidden: true,
@@ -36,7 +36,7 @@ func backendCommand(*options) *cobra.Command {
 			}
 			return nil
 		},
-	}
+	})
 }
 
 func newBackend(name string) http.Handler {

@@ -52,7 +52,7 @@ func eventsCommand(opt *options) *cobra.Command {
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON; with --follow one object a line")
 	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what happens from now on")
 	c.Flags().StringVar(&pool, "pool", "", "only this POOL or ZONE/POOL")
-	return c
+	return orderly(c)
 }
 
 // followEvents prints events as they come, until interrupted.

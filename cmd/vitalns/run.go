@@ -28,7 +28,7 @@ func runCommand(*options) *cobra.Command {
 	c.Flags().StringSliceVar(&opt.DNS, "dns", nil, "address to answer on, UDP and TCP; may be repeated (default 127.0.0.1:5300)")
 	c.Flags().StringVar(&opt.HTTP, "http", "", "address of status, API and metrics (default 127.0.0.1:8053)")
 	c.Flags().StringVar(&opt.StateDir, "state-dir", "", "where state is kept over a restart")
-	return c
+	return orderly(c)
 }
 
 // advised turns an error of the node into one with a hint and an exit code.

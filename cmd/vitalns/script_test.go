@@ -329,3 +329,31 @@ func TestEveryCommandRefusesUnknownFlags(t *testing.T) {
 		}
 	}
 }
+
+// A command that only reads ends at the first signal, whatever it is at: here at input that does not end.
+func TestReaderEndsAtFirstSignal(t *testing.T) {
+	for _, sig := range []os.Signal{os.Interrupt, syscall.SIGTERM} {
+		ctx, cancel := context.WithTimeout(t.Context(), patient)
+		defer cancel()
+		cmd := exec.CommandContext(ctx, "vitalns", "zone", "import", "-", "--origin", "example.org")
+		in, err := cmd.StdinPipe()
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Start(); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := in.Write(bytes.Repeat([]byte(";\n"), 1<<20)); err != nil { // more than a pipe holds: it reads
+			t.Fatal(err)
+		}
+		if err := cmd.Process.Signal(sig); err != nil {
+			t.Fatal(err)
+		}
+		if err := cmd.Wait(); ctx.Err() != nil {
+			t.Errorf("%v: still there after %v", sig, patient)
+		} else if s, ok := cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || s.Signal() != sig {
+			t.Errorf("%v: %v, want its end by the signal", sig, err)
+		}
+		_ = in.Close() // Wait has closed it
+	}
+}

@@ -31,7 +31,7 @@ func watchCommand(opt *options) *cobra.Command {
 		},
 	}
 	c.Flags().Var(&every, "every", "time between two drawings")
-	return c
+	return orderly(c)
 }
 
 // watch redraws until ctx is done. A daemon that goes away is waited for: it may be restarting.
