@@ -95,6 +95,16 @@ func (v *Value) Flag(into *bool) bool {
 
 // Int stores an integer from least to most.
 func (v *Value) Int(into *int, least, most int) bool {
+	n := int64(0)
+	if !v.integer(&n, int64(least), int64(most)) {
+		return false
+	}
+	*into = int(n)
+	return true
+}
+
+// integer is Int for what an int of 32 bits does not hold.
+func (v *Value) integer(into *int64, least, most int64) bool {
 	if v == nil {
 		return false
 	}
@@ -108,11 +118,11 @@ func (v *Value) Int(into *int, least, most int) bool {
 		}
 		return v.wants(hint, "an integer")
 	}
-	if n < int64(least) || n > int64(most) {
+	if n < least || n > most {
 		v.Error("", "%s must be from %d to %d, not %d", v.Name, least, most, n)
 		return false
 	}
-	*into = int(n)
+	*into = n
 	return true
 }
 

@@ -217,8 +217,8 @@ func (z *zone) readSOA() {
 	z.name(t.Get("mname"), &soa.MName)
 	z.mailbox(t.Get("rname"), &soa.RName)
 	if v := t.Get("serial"); v != nil {
-		n := 0
-		if v.Int(&n, 0, math.MaxUint32) && n == 0 && soa.Serial == 0 {
+		n := int64(0)
+		if v.integer(&n, 0, math.MaxUint32) && n == 0 && soa.Serial == 0 {
 			v.Warn("", "serial 0 is the same as none: the cluster counts it")
 		}
 		soa.Serial = uint32(n)
