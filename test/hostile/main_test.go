@@ -2,7 +2,6 @@ package hostile
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"testing"
@@ -19,18 +18,7 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == beCrowd {
 		os.Exit(crowdMain(os.Args[2:]))
 	}
-	os.Exit(run(m))
-}
-
-func run(m *testing.M) int {
-	dir, built, err := live.Build()
-	defer os.RemoveAll(dir)
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return 1
-	}
-	program = built
-	return m.Run()
+	os.Exit(live.Main(&program, m.Run))
 }
 
 // patience is how long a test waits for what must come, far above what it takes on a busy machine.
