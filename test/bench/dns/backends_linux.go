@@ -24,6 +24,7 @@ const (
 type backends struct {
 	addrs     []netip.AddrPort
 	listeners []net.Listener
+	live.Acceptor
 }
 
 func openBackends() (*backends, error) {
@@ -31,38 +32,21 @@ func openBackends() (*backends, error) {
 	for len(bs.addrs) < pools*perPool {
 		addrs, err := live.Loopback(250)
 		if err != nil {
-			return nil, errors.Join(err, bs.close())
+			return nil, errors.Join(err, bs.Close())
 		}
 		for _, a := range addrs {
 			l, err := live.Listen(a.String())
 			if err != nil {
-				return nil, errors.Join(err, bs.close())
+				return nil, errors.Join(err, bs.Close())
 			}
-			go accept(l)
+			bs.Accept(l, nil)
 			bs.addrs, bs.listeners = append(bs.addrs, a), append(bs.listeners, l)
 		}
 	}
 	return bs, nil
 }
 
-func accept(l net.Listener) {
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			return // closed
-		}
-		_ = c.Close() // only that it was accepted counts
-	}
-}
-
-func (bs *backends) close() error {
-	for _, l := range bs.listeners {
-		_ = l.Close() // closed twice where it was flipped
-	}
-	return nil
-}
-
-// flip stops one target a second, and starts another.
+// flip stops one target a second, and starts another, until ctx is done.
 func (bs *backends) flip(ctx context.Context) {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
@@ -80,7 +64,7 @@ func (bs *backends) flip(ctx context.Context) {
 		i := (n - dead) * stride % len(bs.listeners)
 		if l, err := live.Listen(bs.addrs[i].String()); err == nil {
 			bs.listeners[i] = l
-			go accept(l)
+			bs.Accept(l, nil)
 		}
 	}
 }

@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -89,11 +90,15 @@ func run(ctx context.Context, binary, only string, rounds int, long time.Duratio
 	if err != nil {
 		return err
 	}
-	defer backends.close()
+	defer func() { err = errors.Join(err, backends.Close()) }()
 	if b.liveTOML, err = backends.zone(stage.Dir); err != nil {
 		return err
 	}
-	go backends.flip(ctx)
+	ctx, stop := context.WithCancel(ctx)
+	var flipping sync.WaitGroup
+	flipping.Go(func() { backends.flip(ctx) })
+	defer flipping.Wait()
+	defer stop()
 	r := &report{}
 	for round := range rounds {
 		for _, s := range field {

@@ -57,11 +57,12 @@ func bench(ctx context.Context, binary string, long time.Duration) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, stage.Close()) }()
-	zone, stop, err := backends(stage.Dir)
+	var accepting live.Acceptor
+	defer func() { err = errors.Join(err, accepting.Close()) }()
+	zone, err := backends(stage.Dir, &accepting)
 	if err != nil {
 		return err
 	}
-	defer stop()
 	cluster, err := stage.Nodes("ns", live.Setup{Zones: []string{zone}, Nodes: nodes})
 	if err != nil {
 		return err
@@ -116,16 +117,10 @@ func bench(ctx context.Context, binary string, long time.Duration) (err error) {
 }
 
 // backends opens a listener for every target and writes the zone file that names them.
-func backends(dir string) (zone string, stop func(), err error) {
+func backends(dir string, accepting *live.Acceptor) (zone string, err error) {
 	addrs, err := live.Loopback(targets / 4) // four ports of each address
 	if err != nil {
-		return "", nil, err
-	}
-	var listeners []net.Listener
-	stop = func() {
-		for _, l := range listeners {
-			_ = l.Close() // the process ends
-		}
+		return "", err
 	}
 	var b bytes.Buffer
 	b.WriteString("zone = \"bench.example\"\nns = { ns1 = \"192.0.2.53\" }\n[checks.tcp]\ntype = \"tcp\"\nport = 1\ninterval = \"10s\"\n")
@@ -133,11 +128,9 @@ func backends(dir string) (zone string, stop func(), err error) {
 		at := addrs[i%len(addrs)].Addr()
 		l, err := net.Listen("tcp", net.JoinHostPort(at.String(), "0"))
 		if err != nil {
-			stop()
-			return "", nil, err
+			return "", err
 		}
-		listeners = append(listeners, l)
-		go accept(l)
+		accepting.Accept(l, nil)
 		if i%perPool == 0 {
 			fmt.Fprintf(&b, "[records.p%d]\npool = \"p%d\"\n[pools.p%d]\ncheck = \"tcp\"\ntargets = [\n", i/perPool, i/perPool, i/perPool)
 		}
@@ -147,17 +140,7 @@ func backends(dir string) (zone string, stop func(), err error) {
 		}
 	}
 	zone = filepath.Join(dir, "zone.toml")
-	return zone, stop, os.WriteFile(zone, b.Bytes(), 0o644)
-}
-
-func accept(l net.Listener) {
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			return // closed
-		}
-		_ = c.Close() // all that it was for
-	}
+	return zone, os.WriteFile(zone, b.Bytes(), 0o644)
 }
 
 // steady waits until every node hears every other and every target is up by all votes.

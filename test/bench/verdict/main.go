@@ -57,7 +57,7 @@ func run(ctx context.Context, binary string, most int) (err error) {
 	if err != nil {
 		return err
 	}
-	defer ts.close()
+	defer func() { err = errors.Join(err, ts.Close()) }()
 	load, _ := os.ReadFile("/proc/loadavg") // for people who wonder
 	fmt.Printf("%d pools, each with a target that is checked, %d of which go down; %d CPUs, %s, load %s\n", pools, watched, runtime.NumCPU(), runtime.Version(), strings.TrimSpace(string(load)))
 	fmt.Printf("%-10s %-42s %s\n", "", "from the verdict: p50, p90, max", "from the target's response that decides: p50, p90, max")

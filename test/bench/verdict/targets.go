@@ -15,7 +15,7 @@ import (
 type targets struct {
 	own    []*target // of the pools that are watched
 	others []netip.AddrPort
-	open   []net.Listener
+	live.Acceptor
 }
 
 // perNet is how many addresses of loopback are taken at once.
@@ -23,36 +23,27 @@ const perNet = 250
 
 func openTargets() (*targets, error) {
 	ts := &targets{}
-	for len(ts.open) < pools {
+	for len(ts.own)+len(ts.others) < pools {
 		addrs, err := live.Loopback(perNet)
 		if err != nil {
-			return nil, errors.Join(err, ts.close())
+			return nil, errors.Join(err, ts.Close())
 		}
 		for _, a := range addrs {
 			l, err := live.Listen(a.String())
 			if err != nil {
-				return nil, errors.Join(err, ts.close())
+				return nil, errors.Join(err, ts.Close())
 			}
-			ts.open = append(ts.open, l)
 			if len(ts.own) < watched {
 				t := &target{addr: a}
 				ts.own = append(ts.own, t)
-				go accept(l, t.respond)
+				ts.Accept(l, t.respond)
 				continue
 			}
 			ts.others = append(ts.others, a)
-			go accept(l, func(net.Conn) {})
+			ts.Accept(l, nil)
 		}
 	}
 	return ts, nil
-}
-
-func (ts *targets) close() error {
-	var errs []error
-	for _, l := range ts.open {
-		errs = append(errs, l.Close())
-	}
-	return errors.Join(errs...)
 }
 
 // up brings all up.
@@ -61,17 +52,6 @@ func (ts *targets) up() {
 		t.mu.Lock()
 		t.isDown, t.first = false, time.Time{}
 		t.mu.Unlock()
-	}
-}
-
-func accept(l net.Listener, respond func(net.Conn)) {
-	for {
-		c, err := l.Accept()
-		if err != nil {
-			return // closed
-		}
-		respond(c)
-		_ = c.Close() // what was to be said is said
 	}
 }
 
