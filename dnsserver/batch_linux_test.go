@@ -186,7 +186,7 @@ func TestBatchSendsOn(t *testing.T) {
 	_ = u.control(func(fd uintptr) {
 		take(t, b, fd, 3)
 		(*unix.RawSockaddrInet4)(unsafe.Pointer(&b.from[1])).Port = 0 // nobody can be sent anything there
-		_ = b.answer(fd, 3) // the call is there
+		_ = b.answer(fd, 3)                                           // the call is there
 	})
 	buf := make([]byte, 1500)
 	for range 2 {

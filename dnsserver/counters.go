@@ -107,10 +107,10 @@ func (z *zoneCounters) respond(tr *edge.Trace) {
 // send counts the targets of one pool in a response.
 func (c *counters) send(r *register, set *zones.Set, pool int, members []int) {
 	first := r.pool(set, pool)
-	if most := first + len(set.Pools()[pool].Pool.Members); most > len(c.targets) {
-		c.targets = append(c.targets, make([]uint64, most-len(c.targets))...)
-	}
 	for _, i := range members {
+		if at := first + i; at >= len(c.targets) {
+			c.targets = append(c.targets, make([]uint64, at+1-len(c.targets))...)
+		}
 		c.targets[first+i]++
 	}
 }

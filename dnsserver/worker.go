@@ -38,8 +38,8 @@ type worker struct {
 
 	mu       sync.Mutex // protects the rest; held while a batch is answered, which waits for nothing
 	counters counters
-	since    time.Time     // when the batch began
-	clock    time.Duration // and by the Limiter's clock
+	since    time.Time       // when the batch began
+	clock    time.Duration   // and by the Limiter's clock
 	asked    []*zoneCounters // of the batch, whose responses took a time still to be known
 }
 

@@ -49,19 +49,19 @@ type MemberAnswer struct {
 // what an answer is drawn from.
 type FamilyAnswer struct {
 	Result Result
-	From   PoolID // the pool of the chain whose members Choice has
-	Class  Class  // of the members served
-	Choice policy.Choice
-	Rdata  [][][]byte // by place in Choice.Members: what it adds, in wire form; read only
-	TTL    uint32
-	Note   Note
-	// Records are what all of Choice.Members add, as records owned by the name of the question: one body for
-	// every name of a pool. Of names there are none.
-	Records []byte
-	Parts   []Part // by place in Choice.Members
 	// ByHash: it depends on the client's address, for the pool chooses by hash, or the one of the chain that
 	// it is served from.
 	ByHash bool
+	TTL    uint32
+	From   PoolID // the pool of the chain whose members Choice has
+	Choice policy.Choice
+	Parts  []Part // by place in Choice.Members
+	// Records are what all of Choice.Members add, as records owned by the name of the question: one body for
+	// every name of a pool. Of names there are none.
+	Records []byte
+	Rdata   [][][]byte // by place in Choice.Members: what it adds, in wire form; read only
+	Note    Note
+	Class   Class // of the members served
 }
 
 // NoLimit is the TTL of a NODATA that health has no part in: the pool has no address of that family.
@@ -97,6 +97,15 @@ func (t *Table) Answer(p PoolID, qtype uint16) *FamilyAnswer {
 	f, ok := familyOf(qtype, t.set.pools[p].Names)
 	if !ok {
 		return &nothing
+	}
+	return &t.answers.at(p).by[f]
+}
+
+// Addresses is Answer where the pool is known to have addresses, and the type is one of theirs.
+func (t *Table) Addresses(p PoolID, qtype uint16) *FamilyAnswer {
+	f := ip4
+	if qtype == dns.TypeAAAA {
+		f = ip6
 	}
 	return &t.answers.at(p).by[f]
 }

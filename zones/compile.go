@@ -94,12 +94,15 @@ func (c *compiler) dynamic(zone ZoneID, d *Dynamic) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range d.Rules {
+	for i, r := range d.Rules {
 		pool, ok := c.byPool[poolKey{c.zones[zone].Origin, r.Pool}]
 		if !ok {
 			return fmt.Errorf("zones: internal error: %s leads to pool %q, which does not exist", d.Owner, r.Pool)
 		}
 		made.names = made.names || c.pools[pool].Names
+		if i == 0 {
+			made.pool, made.plain = pool, len(r.Subnets) == 0
+		}
 		ranges, four := compileRanges(r.Subnets)
 		c.rules = append(c.rules, rule{
 			pool: pool, ranges: uint32(len(c.ranges)), count: uint32(len(ranges)), four: uint32(four), all: len(r.Subnets) == 0,

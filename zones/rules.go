@@ -11,12 +11,14 @@ import (
 // A dynamic is a compiled Dynamic.
 type dynamic struct {
 	rules uint32 // place of the first
+	pool  PoolID // that the first leads to
 	count uint16
 	hosts uint16 // how many of Set.hosts are the owner's
 	first uint32 // place of the first of those
 	alias uint32 // place in Set.aliases, plus 1; 0: none
 	ecs   bool
 	names bool // a rule leads to a pool of names
+	plain bool // the first rule is for everyone
 }
 
 // A rule is a compiled Rule: its subnets are disjoint ranges, those of IPv4 and then those of IPv6, both in

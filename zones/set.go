@@ -96,6 +96,9 @@ func (s *Set) RulePool(d DynamicID, i int) PoolID {
 // ECS reports whether the rules of a Dynamic look at the client subnet where a query has one.
 func (s *Set) ECS(d DynamicID) bool { return s.dynamics[d].ecs }
 
+// HasNames reports whether a rule of a Dynamic leads to a pool of names.
+func (s *Set) HasNames(d DynamicID) bool { return s.dynamics[d].names }
+
 // Match returns the first rule of a Dynamic that matches the client, and how many leading bits of the
 // client's address that depended on: every client that shares them gets the same rule (RFC 7871 §7.2.1).
 // A client without a valid address is matched by rules without subnets alone.

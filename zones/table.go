@@ -181,6 +181,9 @@ func (t *Table) Serial(zone ZoneID) uint32 {
 // Route returns the pool that the rules of a Dynamic lead a client to, and the leading bits of its
 // address that decided it.
 func (t *Table) Route(d DynamicID, client netip.Addr) (PoolID, int) {
+	if dyn := &t.set.dynamics[d]; dyn.plain {
+		return dyn.pool, 0
+	}
 	i, scope := t.set.Match(d, client)
 	return t.set.RulePool(d, i), scope
 }

@@ -18,9 +18,9 @@ const toQuestion = 0xc000 | 12
 
 // A Part is what one of the members of a choice adds to an answer.
 type Part struct {
-	Index int // its place in the pool's file order
-	Count int // of records
-	End   int // of them, in FamilyAnswer.Records
+	Index uint32 // its place in the pool's file order
+	End   uint32 // of its records, in FamilyAnswer.Records
+	Count uint16 // of them
 }
 
 // pack fills in Records and Parts, once Choice, Rdata and TTL are there. Of names there are no Records.
@@ -33,6 +33,6 @@ func (a *FamilyAnswer) pack(f family) {
 			}
 			a.Records = appendRecord(a.Records, familyTypes[f], a.TTL, b)
 		}
-		a.Parts[i] = Part{Index: a.Choice.Members[i].Index, Count: len(rdata), End: len(a.Records)}
+		a.Parts[i] = Part{Index: uint32(a.Choice.Members[i].Index), End: uint32(len(a.Records)), Count: uint16(len(rdata))}
 	}
 }

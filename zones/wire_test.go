@@ -70,7 +70,7 @@ func TestPoolRecords(t *testing.T) {
 			if off != len(msg) {
 				t.Errorf("type %d, member %d: %d bytes too many", qtype, i, len(msg)-off)
 			}
-			start = a.Parts[i].End
+			start = int(a.Parts[i].End)
 		}
 	}
 }

@@ -144,8 +144,8 @@ func (a *Answerer) addresses(l *lead, qtype uint16) {
 		}
 	case zones.Pooled:
 		pool := a.route(out.Dynamic)
-		names := a.set.Pools()[pool].Names
-		drawn, result := a.draw(out.Dynamic, pool, qtype)
+		names := a.names(out.Dynamic, pool)
+		drawn, result := a.draw(out.Dynamic, pool, qtype, names)
 		if names {
 			a.w.lost = a.w.lost || isService(l.from)
 		} else if result == zones.DrawnServe && a.open() {

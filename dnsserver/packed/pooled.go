@@ -13,7 +13,7 @@ import (
 // pooled answers from a pool.
 func (a *Answerer) pooled(at *step, out *zones.Outcome) (next []byte, rcode int) {
 	pool := a.route(out.Dynamic)
-	names := a.set.Pools()[pool].Names
+	names := a.names(out.Dynamic, pool)
 	qtype := at.qtype
 	switch {
 	case names:
@@ -23,9 +23,9 @@ func (a *Answerer) pooled(at *step, out *zones.Outcome) (next []byte, rcode int)
 		a.beside(at, out)
 		return nil, dns.RcodeSuccess
 	}
-	drawn, result := a.draw(out.Dynamic, pool, qtype)
+	drawn, result := a.draw(out.Dynamic, pool, qtype, names)
 	if at.qtype == dns.TypeANY && result == zones.DrawnNoData {
-		drawn, result = a.draw(out.Dynamic, pool, dns.TypeAAAA)
+		drawn, result = a.draw(out.Dynamic, pool, dns.TypeAAAA, names)
 	}
 	if note := &drawn.Note; note.Text != "" || note.Code != 0 {
 		a.note(note.Code, note.Text)
@@ -67,10 +67,20 @@ func (a *Answerer) beside(at *step, out *zones.Outcome) {
 	}
 }
 
-// draw makes this query's answer of a pool. What it picks, by place in Choice.Members, is in picked until the
+// names reports whether a pool that a Dynamic leads to is one of names.
+func (a *Answerer) names(d zones.DynamicID, pool zones.PoolID) bool {
+	return a.set.HasNames(d) && a.set.Pools()[pool].Names
+}
+
+// draw makes this query's answer of a pool, of addresses or of names. What it picks, by place in Choice.Members, is in picked until the
 // next draw.
-func (a *Answerer) draw(id zones.DynamicID, pool zones.PoolID, qtype uint16) (*zones.FamilyAnswer, zones.Result) {
-	d := a.table.Answer(pool, qtype)
+func (a *Answerer) draw(id zones.DynamicID, pool zones.PoolID, qtype uint16, names bool) (*zones.FamilyAnswer, zones.Result) {
+	var d *zones.FamilyAnswer
+	if names {
+		d = a.table.Answer(pool, qtype)
+	} else {
+		d = a.table.Addresses(pool, qtype)
+	}
 	key := uint64(0)
 	if d.ByHash {
 		client := a.client(id)
@@ -86,7 +96,7 @@ func (a *Answerer) draw(id zones.DynamicID, pool zones.PoolID, qtype uint16) (*z
 	if d.Result != zones.DrawnServe {
 		return d, d.Result
 	}
-	a.picked = policy.AppendPick(a.picked[:0], d.Choice, a.in.Draw, key)
+	a.picked = policy.AppendPick(a.picked[:0], &d.Choice, a.in.Draw, key)
 	for _, i := range a.picked {
 		if d.Parts[i].Count > 0 {
 			return d, zones.DrawnServe
@@ -98,14 +108,14 @@ func (a *Answerer) draw(id zones.DynamicID, pool zones.PoolID, qtype uint16) (*z
 // records writes the records of the addresses drawn and counts them.
 func (a *Answerer) records(o *owner, d *zones.FamilyAnswer) (count int) {
 	for picked := a.picked; len(picked) > 0; {
-		start, last := 0, picked[0]
+		start, last := uint32(0), picked[0]
 		if last > 0 {
 			start = d.Parts[last-1].End
 		}
-		count += d.Parts[last].Count
+		count += int(d.Parts[last].Count)
 		for picked = picked[1:]; len(picked) > 0 && picked[0] == last+1; picked = picked[1:] { // they stand together
 			last++
-			count += d.Parts[last].Count
+			count += int(d.Parts[last].Count)
 		}
 		r := d.Records[start:d.Parts[last].End]
 		if o.at == toQuestion {
@@ -140,7 +150,7 @@ func (a *Answerer) drawnMembers(d *zones.FamilyAnswer) {
 	a.trace.Pool = int(d.From)
 	members := a.trace.Members
 	for _, i := range a.picked {
-		members = append(members, d.Parts[i].Index)
+		members = append(members, int(d.Parts[i].Index))
 	}
 	a.trace.Members = members
 }

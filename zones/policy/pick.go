@@ -5,11 +5,11 @@ import "math/bits"
 // Pick makes one answer from a choice: positions in c.Members, in the order of the answer, each at most
 // once. draw is random per query, key the client's (ClientKey). Both query paths answer through it.
 func Pick(c Choice, draw, key uint64) []int {
-	return AppendPick(nil, c, draw, key)
+	return AppendPick(nil, &c, draw, key)
 }
 
 // AppendPick is Pick into a slice of the caller's.
-func AppendPick(dst []int, c Choice, seed, key uint64) []int {
+func AppendPick(dst []int, c *Choice, seed, key uint64) []int {
 	n := len(c.Members)
 	if n == 0 {
 		return dst
