@@ -11,6 +11,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"vitalns/test/bench/stat"
 	"vitalns/test/live"
 )
 
@@ -236,9 +237,9 @@ func compare(t *testing.T, what, than string, base, with []figures, of func(figu
 		b, c := float64(of(base[i])+of(base[i+1]))/2, float64(of(f))
 		was, is, ratios, more = append(was, b), append(is, c), append(ratios, c/b), append(more, c-b)
 	}
-	t.Logf("%-27s %8s with the crowd, %8s %s: %.2f times", what, time.Duration(median(is)).Round(time.Microsecond), time.Duration(median(was)).Round(time.Microsecond), than, median(ratios))
-	if strict && median(ratios) > 2 && median(more) > float64(noise) {
-		t.Errorf("%s: %.2f times as long", what, median(ratios))
+	t.Logf("%-27s %8s with the crowd, %8s %s: %.2f times", what, time.Duration(stat.Median(is)).Round(time.Microsecond), time.Duration(stat.Median(was)).Round(time.Microsecond), than, stat.Median(ratios))
+	if strict && stat.Median(ratios) > 2 && stat.Median(more) > float64(noise) {
+		t.Errorf("%s: %.2f times as long", what, stat.Median(ratios))
 	}
 }
 
@@ -256,9 +257,4 @@ func measure(t *testing.T, n *live.Node) (r figures) {
 		r[i].p50, r[i].p90 = took[len(took)/2], took[len(took)*9/10]
 	}
 	return r
-}
-
-func median(f []float64) float64 {
-	f = slices.Sorted(slices.Values(f))
-	return f[len(f)/2]
 }

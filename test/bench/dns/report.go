@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"vitalns/test/bench/stat"
 )
 
 // A row is one server asked in one dress, with a measured of each round.
@@ -43,14 +45,8 @@ func (x *row) values(of func(measured) float64) []float64 {
 	return vs
 }
 
-func median(vs []float64) float64 {
-	vs = slices.Sorted(slices.Values(vs))
-	n := len(vs)
-	return (vs[(n-1)/2] + vs[n/2]) / 2
-}
-
 func spread(vs []float64, format string) string {
-	return fmt.Sprintf(format+" ("+format+"-"+format+")", median(vs), slices.Min(vs), slices.Max(vs))
+	return fmt.Sprintf(format+" ("+format+"-"+format+")", stat.Median(vs), slices.Min(vs), slices.Max(vs))
 }
 
 var (
@@ -66,8 +62,8 @@ func (r *report) String() string {
 	for _, x := range r.rows {
 		fmt.Fprintf(&b, "%-9s %-15s %-18s %-19s %-19s %-14s %7.1f M %5.0f ms\n", x.server, x.kind,
 			spread(x.values(func(m measured) float64 { return m.rate / 1e3 }), "%.0f"), spread(x.values(perQuery), "%.2f"), spread(x.values(atLow), "%.2f"),
-			spread(x.values(halfUs), "%.0f")+" us", median(x.values(func(m measured) float64 { return float64(m.memory) / (1 << 20) })),
-			median(x.values(func(m measured) float64 { return float64(m.load.Milliseconds()) })))
+			spread(x.values(halfUs), "%.0f")+" us", stat.Median(x.values(func(m measured) float64 { return float64(m.memory) / (1 << 20) })),
+			stat.Median(x.values(func(m measured) float64 { return float64(m.load.Milliseconds()) })))
 	}
 	return b.String()
 }
@@ -102,7 +98,7 @@ func (r *report) musts() bool {
 			ratios = append(ratios, m.of(x.runs[i])/m.of(y.runs[i]))
 		}
 		verdict := "ok"
-		if median(ratios) > m.most {
+		if stat.Median(ratios) > m.most {
 			verdict, kept = "MISSED", false
 		}
 		goal := ""

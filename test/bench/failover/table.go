@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"golang.org/x/term"
+
+	"vitalns/test/bench/stat"
 )
 
 // A result is what one fault took, for each system and run.
@@ -19,14 +21,6 @@ type result struct {
 func newResult(systems int) result {
 	return result{changed: make([][]time.Duration, systems), spread: make([][]time.Duration, systems)}
 }
-
-// at returns the least of the values that the share q of them does not exceed.
-func at(values []time.Duration, q float64) time.Duration {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[max(int(math.Ceil(q*float64(len(sorted))))-1, 0)]
-}
-
-func median(values []time.Duration) time.Duration { return at(values, 0.5) }
 
 const (
 	head = "%-26s %4s %8s %8s %8s %8s\n"
@@ -66,7 +60,7 @@ func (r result) print(ft fault, f *field) (missed bool) {
 }
 
 func row(title string, v []time.Duration, unit func(time.Duration) string, must string) {
-	fmt.Printf(line, title, len(v), unit(slices.Min(v)), unit(median(v)), unit(at(v, 0.99)), unit(slices.Max(v)), must)
+	fmt.Printf(line, title, len(v), unit(slices.Min(v)), unit(stat.Median(v)), unit(stat.At(v, 0.99)), unit(slices.Max(v)), must)
 }
 
 func seconds(d time.Duration) string { return fmt.Sprintf("%.3f s", d.Seconds()) }
@@ -74,7 +68,7 @@ func millis(d time.Duration) string  { return fmt.Sprintf("%.1f ms", d.Seconds()
 
 // judge holds values against what must be reached.
 func (m must) judge(v []time.Duration, unit func(time.Duration) string) (text string, missed bool) {
-	mid, most := median(v) <= m.median, slices.Max(v) <= m.max
+	mid, most := stat.Median(v) <= m.median, slices.Max(v) <= m.max
 	return fmt.Sprintf("  must: median <= %s %s, max <= %s %s", unit(m.median), verdict(mid), unit(m.max), verdict(most)), !mid || !most
 }
 
@@ -92,7 +86,7 @@ const leastRatio = 3
 func compare(f *field, refuse result) (missed bool) {
 	best, name := time.Duration(math.MaxInt64), ""
 	for i, s := range f.systems {
-		if m := median(refuse.changed[i]); s.rival && m < best {
+		if m := stat.Median(refuse.changed[i]); s.rival && m < best {
 			best, name = m, s.title
 		}
 	}
@@ -101,7 +95,7 @@ func compare(f *field, refuse result) (missed bool) {
 		fmt.Println("  none of them is installed")
 		return false
 	}
-	ordinary, fast := median(refuse.changed[0]), median(refuse.changed[len(f.systems)-1])
+	ordinary, fast := stat.Median(refuse.changed[0]), stat.Median(refuse.changed[len(f.systems)-1])
 	fmt.Printf("  the better of them: %s, %s\n", name, seconds(best))
 	fmt.Printf("  vitalns at 1 s:     %s, %.1f times as fast  must: faster %s (though damped by fall = 2)\n", seconds(ordinary), ratio(best, ordinary), verdict(ordinary < best))
 	enough := ratio(best, fast) >= leastRatio

@@ -6,7 +6,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"flag"
@@ -19,6 +18,8 @@ import (
 	"strings"
 	"time"
 
+	"vitalns/test/bench/stat"
+	"vitalns/test/bench/wide"
 	"vitalns/test/live"
 )
 
@@ -107,26 +108,7 @@ func (b *bench) must(ok bool, format string, args ...any) string {
 // write writes a master file of so many names. Its first address changes with each that is written.
 func (b *bench) write(name string, names int) (path string, err error) {
 	path = filepath.Join(b.stage.Dir, name)
-	return path, writeZone(path, names, 1)
-}
-
-// writeZone writes a master file in which h0 has an address that ends in last.
-func writeZone(path string, names, last int) (err error) {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	w := bufio.NewWriter(f)
-	fmt.Fprintf(w, "$TTL 3600\n@ SOA ns1 hostmaster %d 7200 900 1209600 300\n@ NS ns1\nns1 A 192.0.2.53\n", last)
-	for i := range names {
-		if i == 0 {
-			fmt.Fprintf(w, "h0000000 A 192.0.2.%d\n", last)
-			continue
-		}
-		fmt.Fprintf(w, "h%07d A 10.%d.%d.%d\n", i, i>>16&255, i>>8&255, i&255)
-	}
-	return w.Flush()
+	return path, wide.Write(path, names, 1)
 }
 
 // A row is what was measured of one server.
@@ -168,19 +150,14 @@ func (b *bench) compare(ctx context.Context, rounds int) error {
 		if r == nil {
 			continue
 		}
-		bytes, peak := (median(r.rest)-r.empty)/float64(b.names), median(r.peak)/median(r.rest)
-		fmt.Printf("  %-8s %5.2f s (%.2f-%.2f)%13s %5.0f bytes    %6.1f MB    %6.1f MB = %.2f x\n", s.title, median(r.load).Seconds(), slices.Min(r.load).Seconds(),
-			slices.Max(r.load).Seconds(), "", bytes, median(r.rest)/1e6, median(r.peak)/1e6, peak)
+		bytes, peak := (stat.Median(r.rest)-r.empty)/float64(b.names), stat.Median(r.peak)/stat.Median(r.rest)
+		fmt.Printf("  %-8s %5.2f s (%.2f-%.2f)%13s %5.0f bytes    %6.1f MB    %6.1f MB = %.2f x\n", s.title, stat.Median(r.load).Seconds(), slices.Min(r.load).Seconds(),
+			slices.Max(r.load).Seconds(), "", bytes, stat.Median(r.rest)/1e6, stat.Median(r.peak)/1e6, peak)
 		if s.title == "vitalns" {
 			fmt.Printf("    answering within %v: %s; <= %d bytes a name: %s; peak <= %.0f x: %s\n",
-				mustLoad, b.must(median(r.load) <= mustLoad, "answering after %v", median(r.load)),
+				mustLoad, b.must(stat.Median(r.load) <= mustLoad, "answering after %v", stat.Median(r.load)),
 				mustBytes, b.must(bytes <= mustBytes, "%.0f bytes a name", bytes), mustPeak, b.must(peak <= mustPeak, "a peak of %.2f x", peak))
 		}
 	}
 	return nil
-}
-
-func median[T int | float64 | time.Duration](all []T) T {
-	sorted := slices.Sorted(slices.Values(all))
-	return sorted[len(sorted)/2]
 }

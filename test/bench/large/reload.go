@@ -21,6 +21,10 @@ import (
 	"github.com/miekg/dns"
 
 	"vitalns/test/bench/blast"
+
+	"vitalns/test/bench/stat"
+
+	"vitalns/test/bench/wide"
 )
 
 const (
@@ -89,7 +93,7 @@ func (l *loaded) load(ctx context.Context, r *running, zone string, names, rate 
 	}
 	defer asker.Close()
 	for i := range reloads {
-		if err := writeZone(zone+".new", names, 100+i); err != nil {
+		if err := wide.Write(zone+".new", names, 100+i); err != nil {
 			return err
 		}
 		if err := os.Rename(zone+".new", zone); err != nil {
@@ -128,7 +132,7 @@ func (l *loaded) report(b *bench, rate int) {
 			}
 		}
 	}
-	fmt.Printf("  %d reloads beside %d q/s, server and reload on one core: %.2f s each\n", reloads, rate, median(l.took).Seconds())
+	fmt.Printf("  %d reloads beside %d q/s, server and reload on one core: %.2f s each\n", reloads, rate, stat.Median(l.took).Seconds())
 	for _, c := range []struct {
 		when string
 		sum  blast.Count
@@ -142,7 +146,7 @@ func (l *loaded) report(b *bench, rate int) {
 			if q == 1 {
 				return slices.Max(each).Round(time.Microsecond)
 			}
-			return median(each).Round(time.Microsecond)
+			return stat.Median(each).Round(time.Microsecond)
 		}
 		fmt.Printf("    %s: %d queries at %.0f q/s, %d lost (%d of them late), %d wrong; p50 %v, p90 %v, p99 %v, max %v\n", c.when, c.sum.Sent,
 			float64(c.sum.Sent)/c.sum.Took.Seconds(), c.sum.Lost, c.sum.Late, c.sum.Wrong, at(0.5), at(0.9), at(0.99), at(1))

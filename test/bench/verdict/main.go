@@ -19,6 +19,7 @@ import (
 
 	"github.com/miekg/dns"
 
+	"vitalns/test/bench/stat"
 	"vitalns/test/live"
 )
 
@@ -80,10 +81,8 @@ func run(ctx context.Context, binary string, most int) (err error) {
 // responded for the first time as it does when it is down.
 type took struct{ verdict, response []time.Duration }
 
-func at(all []time.Duration, q float64) time.Duration { return all[int(q*float64(len(all)-1))] }
-
 func draw(all []time.Duration) string {
-	return fmt.Sprintf("%v, %v, %v", at(all, 0.5).Round(time.Microsecond), at(all, 0.9).Round(time.Microsecond), at(all, 1).Round(time.Microsecond))
+	return fmt.Sprintf("%v, %v, %v", stat.At(all, 0.5).Round(time.Microsecond), stat.At(all, 0.9).Round(time.Microsecond), stat.At(all, 1).Round(time.Microsecond))
 }
 
 // judge says which values were reached.
@@ -92,14 +91,14 @@ func judge(sizes []took) error {
 		return errors.New("there are no fewer than 1000 names to measure")
 	}
 	last := sizes[len(sizes)-1].verdict
-	flat := float64(at(last, 0.5)) / float64(at(sizes[0].verdict, 0.5))
+	flat := float64(stat.At(last, 0.5)) / float64(stat.At(sizes[0].verdict, 0.5))
 	var missed []string
 	for _, m := range []struct {
 		title string
 		ok    bool
 	}{
-		{fmt.Sprintf("p50 %v, must be <= %v", at(last, 0.5).Round(time.Microsecond), mustP50), at(last, 0.5) <= mustP50},
-		{fmt.Sprintf("p90 %v, must be <= %v", at(last, 0.9).Round(time.Microsecond), mustP90), at(last, 0.9) <= mustP90},
+		{fmt.Sprintf("p50 %v, must be <= %v", stat.At(last, 0.5).Round(time.Microsecond), mustP50), stat.At(last, 0.5) <= mustP50},
+		{fmt.Sprintf("p90 %v, must be <= %v", stat.At(last, 0.9).Round(time.Microsecond), mustP90), stat.At(last, 0.9) <= mustP90},
 		{fmt.Sprintf("flat in names: p50 %.2f x, must be <= %.1f x", flat, mustFlat), flat <= mustFlat},
 	} {
 		verdict := "ok"

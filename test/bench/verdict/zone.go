@@ -1,13 +1,13 @@
 package main
 
 import (
-	"bufio"
-	"errors"
 	"fmt"
 	"net/netip"
 	"os"
 	"path/filepath"
 	"strings"
+
+	"vitalns/test/bench/wide"
 )
 
 const (
@@ -30,7 +30,7 @@ func poolName(i int) string { return fmt.Sprintf("p%d", i) }
 // writeZone writes a zone file with all pools, and a master file beside it with so many names.
 func writeZone(dir string, ts *targets, names int) (path string, err error) {
 	static := filepath.Join(dir, fmt.Sprintf("static%d.zone", names))
-	if err := writeNames(static, names); err != nil {
+	if err := wide.Write(static, names, 1); err != nil {
 		return "", err
 	}
 	var b strings.Builder
@@ -49,19 +49,4 @@ func writeZone(dir string, ts *targets, names int) (path string, err error) {
 	}
 	path = filepath.Join(dir, fmt.Sprintf("zone%d.toml", names))
 	return path, os.WriteFile(path, []byte(b.String()), 0o644)
-}
-
-// writeNames writes a master file with so many names.
-func writeNames(path string, names int) (err error) {
-	f, err := os.Create(path)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, f.Close()) }()
-	w := bufio.NewWriter(f)
-	fmt.Fprint(w, "$TTL 3600\n@ SOA ns1 hostmaster 1 7200 900 1209600 300\n@ NS ns1\nns1 A 192.0.2.53\n")
-	for i := range names {
-		fmt.Fprintf(w, "h%07d A 10.%d.%d.%d\n", i, i>>16&255, i>>8&255, i&255)
-	}
-	return w.Flush()
 }
