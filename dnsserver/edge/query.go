@@ -100,6 +100,9 @@ func Read(wire []byte, q *Query) Verdict {
 	q.Wire, q.ID = wire, binary.BigEndian.Uint16(wire)
 	q.Opcode, q.RD = wire[2]>>3&15, wire[2]&1 != 0
 	at, framed := q.readQuestion()
+	if framed && q.Opcode == 0 && q.readUsual(at) {
+		return OK
+	}
 	var options []byte
 	if framed {
 		options, framed = q.readRecords(at)
@@ -156,11 +159,29 @@ func (q *Query) readQuestion() (end int, ok bool) {
 	return at + questionEnd, true
 }
 
+// readUsual reads what follows the question where that is the most frequent by far: nothing, or one OPT record
+// of version 0 that has no option but a cookie. False: it is something else, and nothing has been read.
+func (q *Query) readUsual(at int) bool {
+	const one = 1 << 16 // record, of the additional section alone
+	records := binary.BigEndian.Uint64(q.Wire[4:]) << 16
+	b := q.Wire[at:]
+	if records != one || len(b) < 1+recordFixed || b[0] != 0 || binary.BigEndian.Uint16(b[1:]) != typeOPT || b[6] != 0 {
+		return records == 0
+	}
+	n := int(binary.BigEndian.Uint16(b[9:]))
+	options := b[1+recordFixed:]
+	if n > 0 {
+		if n < optionFixed || n > len(options) || binary.BigEndian.Uint32(options) != optionCookie<<16|uint32(n-optionFixed) || !cookieFits(options[optionFixed:n]) {
+			return false
+		}
+		q.Cookie = options[optionFixed:n:n]
+	}
+	q.EDNS, q.Size, q.DO = true, binary.BigEndian.Uint16(b[3:]), b[7]&0x80 != 0
+	return true
+}
+
 // readRecords walks the records behind the question and returns the options of the OPT record.
 func (q *Query) readRecords(at int) (options []byte, ok bool) {
-	if binary.BigEndian.Uint64(q.Wire[4:])<<16 == 0 {
-		return nil, true // as the header says
-	}
 	signed := false // the last record was a signature
 	for section := range sections {
 		for range q.count(section) {

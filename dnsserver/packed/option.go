@@ -58,11 +58,14 @@ func (a *Answerer) optSize() int {
 		return 0
 	}
 	n := optFixed
-	if a.saysNSID() {
-		n += optionFixed + len(a.nsid)
-	}
 	if a.in.Cookie.Result != edge.NoCookie {
 		n += optionFixed + len(a.in.Cookie.Answer)
+	}
+	if a.isUsual() {
+		return n
+	}
+	if a.saysNSID() {
+		n += optionFixed + len(a.nsid)
 	}
 	if a.q.Subnet.Present {
 		n += optionFixed + subnetFixed + max(a.subnetSize(), 0)
@@ -77,6 +80,11 @@ func (a *Answerer) optSize() int {
 		n += optionFixed + a.padding
 	}
 	return n
+}
+
+// isUsual reports whether the response has no option but a cookie, as most have.
+func (a *Answerer) isUsual() bool {
+	return a.noted == 0 && !a.q.NSID && !a.q.Keepalive && !a.q.Padding && !a.q.Subnet.Present
 }
 
 // writeOPT writes the OPT record of the response (RFC 6891).
@@ -95,6 +103,10 @@ func (a *Answerer) writeOPT() {
 	binary.BigEndian.PutUint16(b[8:], uint16(size-optFixed)>>8)
 	b[10] = byte(size - optFixed)
 	if b = b[optFixed:]; len(b) == 0 {
+		return
+	}
+	if a.isUsual() {
+		a.writeCookie(b)
 		return
 	}
 	if a.saysNSID() {
@@ -118,10 +130,8 @@ func (a *Answerer) writeOPT() {
 		binary.BigEndian.PutUint16(b, uint16(a.in.Keepalive/(100*time.Millisecond)))
 		b = b[2:]
 	}
-	if c := &a.in.Cookie; c.Result != edge.NoCookie {
-		b = option(b, dns.EDNS0COOKIE, len(c.Answer))
-		*(*[len(c.Answer)]byte)(b) = c.Answer
-		b = b[len(c.Answer):]
+	if a.in.Cookie.Result != edge.NoCookie {
+		b = a.writeCookie(b)
 	}
 	for _, n := range a.notes[:a.noted] {
 		b = option(b, dns.EDNS0EDE, 2+len(n.text))
@@ -131,6 +141,14 @@ func (a *Answerer) writeOPT() {
 	if a.padded {
 		clear(option(b, dns.EDNS0PADDING, a.padding))
 	}
+}
+
+// writeCookie writes the cookie of the response and returns what follows it.
+func (a *Answerer) writeCookie(b []byte) []byte {
+	c := &a.in.Cookie.Answer
+	b = option(b, dns.EDNS0COOKIE, len(c))
+	*(*[len(c)]byte)(b) = *c
+	return b[len(c):]
 }
 
 // pad hides the size of the response from those who see it pass (RFC 7830 §4, RFC 8467 §4.1).

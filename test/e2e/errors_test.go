@@ -191,7 +191,7 @@ func TestTwoNodesOfOneName(t *testing.T) {
 	}
 	wantExit(t, p, 1, `two nodes have the name "ns2"`, gossip, nodes[1].Gossip, "hint: ")
 	answers(t, nodes, names[0], bs[0].ip())
-	eventually(t, func() string {
+	live.Eventually(t, patience, func() string {
 		if st := status(t, nodes[0]); !st.Steady(3) {
 			return "the others do not count ns2's vote again"
 		}

@@ -87,30 +87,12 @@ func write(t *testing.T, dir, name, text string) string {
 	return path
 }
 
-// eventually waits until what says "", and fails with what it says otherwise.
-func eventually(t *testing.T, what func() string) {
-	t.Helper()
-	tick := time.NewTicker(10 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.Now().Add(patience)
-	for {
-		why := what()
-		if why == "" {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("after %s: %s", patience, why)
-		}
-		<-tick.C
-	}
-}
-
 // answers waits until all nodes answer a name with just these addresses.
 func answers(t *testing.T, nodes []*live.Node, qname string, want ...netip.Addr) {
 	t.Helper()
 	want = slices.SortedFunc(slices.Values(want), netip.Addr.Compare)
 	for _, n := range nodes {
-		eventually(t, func() string {
+		live.Eventually(t, patience, func() string {
 			got, err := ask(n.DNS, qname)
 			if err == nil && slices.Equal(got, want) {
 				return ""

@@ -78,7 +78,7 @@ func TestRecords(t *testing.T) {
 	}
 	wait := func(want string, args ...string) {
 		t.Helper()
-		eventually(t, func() string {
+		live.Eventually(t, patience, func() string {
 			if got := short(args...); got != want {
 				return fmt.Sprintf("dig %v: %q, want %q", args, got, want)
 			}

@@ -64,7 +64,7 @@ func hup(t *testing.T, n *live.Node, want func(live.Status) bool) {
 	if err := n.Proc.Signal(syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, func() string {
+	live.Eventually(t, patience, func() string {
 		if want(status(t, n)) {
 			return ""
 		}

@@ -43,7 +43,7 @@ func TestRestartUnderLoad(t *testing.T) {
 			dead.silent = true
 			dead.open(t)
 			answers(t, nodes, names[0], bs[0].ip(), bs[2].ip())
-			eventually(t, func() string { return votedDown(t, nodes, "t1") })
+			live.Eventually(t, patience, func() string { return votedDown(t, nodes, "t1") })
 			for _, n := range nodes { // an operator's word is on disk once it is acknowledged, and so is all before it
 				command(t, n, 0, "target", "auto", "e2e.test/www/t0")
 			}
@@ -156,7 +156,7 @@ func TestKillKeepsOverridesAndChoices(t *testing.T) {
 			var g errgroup.Group
 			g.Go(func() error { f.run(ctx, t); return nil })
 			again()
-			eventually(t, func() string { // every vote is anew: nothing rests on what was
+			live.Eventually(t, patience, func() string { // every vote is anew: nothing rests on what was
 				for _, n := range nodes {
 					if !status(t, n).Steady(len(nodes)) {
 						return n.Name + " is not steady"

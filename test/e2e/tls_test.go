@@ -66,7 +66,7 @@ func TestCertificateReload(t *testing.T) {
 		t.Errorf("shown after a bad reload: %s", name)
 	}
 	certify("three.e2e.test")
-	eventually(t, func() string {
+	live.Eventually(t, patience, func() string {
 		c, name := secure(t, addr)
 		_ = c.Close() // or it would have too many
 		if name != "three.e2e.test" {

@@ -46,7 +46,7 @@ func gather(t *testing.T, s *live.Stage, n *live.Node, m manner, members int) cr
 	if err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, patience, func() string {
+	live.Eventually(t, patience, func() string {
 		select {
 		case <-proc.Done():
 			t.Fatalf("the crowd ended:\n%s", proc.Output())

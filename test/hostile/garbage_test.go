@@ -45,7 +45,7 @@ func TestGarbage(t *testing.T) {
 	before := ask(t, n, asked)
 	flood(t, n.DNS, share(200_000, 20_000), nil, func(worker int) func() []byte { return first.another(worker).query })
 	pour(t, n, []string{"split", "unread"}, doorsOf(n, d), share(5_000, 500), first)
-	eventually(t, patience, func() string { return stays(metrics(t, n), sheet{"go_goroutines": math.Inf(1)}) })
+	live.Eventually(t, patience, func() string { return stays(metrics(t, n), sheet{"go_goroutines": math.Inf(1)}) })
 	memory, then := rss(t, n), metrics(t, n)
 
 	for _, way := range []struct {
@@ -80,14 +80,14 @@ func TestGarbage(t *testing.T) {
 func recovers(t *testing.T, n *live.Node, memory int, then sheet) {
 	t.Helper()
 	var now sheet
-	eventually(t, patience, func() string {
+	live.Eventually(t, patience, func() string {
 		now = metrics(t, n)
 		return stays(now, then)
 	})
 	most := memory
 	// The runtime gives memory back in its own time: a collection comes by itself every two minutes.
 	within := memory / share(10, 2) // a share of the garbage is not worth the wait
-	eventually(t, 4*time.Minute, func() string {
+	live.Eventually(t, 4*time.Minute, func() string {
 		has := rss(t, n)
 		most = max(most, has)
 		if has > memory+within {

@@ -106,22 +106,3 @@ func write(t *testing.T, dir, name, text string) string {
 	}
 	return path
 }
-
-// eventually waits until what says "", and fails with what it says otherwise.
-func eventually(t *testing.T, limit time.Duration, what func() string) {
-	t.Helper()
-	tick := time.NewTicker(100 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.Now().Add(limit)
-	for {
-		why := what()
-		if why == "" {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Errorf("after %s: %s", limit, why)
-			return
-		}
-		<-tick.C
-	}
-}
