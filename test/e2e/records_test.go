@@ -7,6 +7,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"vitalns/test/live"
 )
 
 // dig returns the path of dig, or skips the test.

@@ -80,6 +80,11 @@ func TestGarbage(t *testing.T) {
 func recovers(t *testing.T, n *live.Node, memory int, then sheet) {
 	t.Helper()
 	var now sheet
+	defer func() { // also where it never recovers
+		if panics := now.sum("vitalns_panics_total"); panics != 0 {
+			t.Errorf("%.0f panics:\n%s", panics, n.Proc.Output())
+		}
+	}()
 	live.Eventually(t, patience, func() string {
 		now = metrics(t, n)
 		return stays(now, then)
@@ -95,9 +100,6 @@ func recovers(t *testing.T, n *live.Node, memory int, then sheet) {
 		}
 		return ""
 	})
-	if panics := now.sum("vitalns_panics_total"); panics != 0 {
-		t.Errorf("%.0f panics:\n%s", panics, n.Proc.Output())
-	}
 	const log = 64 << 10
 	said := len(n.Proc.Output())
 	if said > log {

@@ -164,10 +164,10 @@ func othersAreAnswered(t *testing.T, s *live.Stage, n *live.Node, m manner, memb
 		t.Error("no connection was counted as refused")
 	}
 	t.Logf("%d connections made, %d held at the end, %.0f refused; memory %s, %s before", made, held, refused, mib(rss(t, n)), mib(memory))
-	live.Eventually(t, patience, func() string { return stays(metrics(t, n), then) })
 	if panics := now.sum("vitalns_panics_total"); panics != 0 {
 		t.Errorf("%.0f panics:\n%s", panics, n.Proc.Output())
 	}
+	live.Eventually(t, patience, func() string { return stays(metrics(t, n), then) })
 }
 
 // A crowd has 10,000 TCP connections. Another's answers take no longer than twice as long, in the middle and

@@ -3,7 +3,6 @@ package live
 import (
 	"fmt"
 	"os"
-	"time"
 
 	"go.uber.org/goleak"
 )
@@ -26,26 +25,4 @@ func Main(program *string, m func() int) int {
 		return 1
 	}
 	return code
-}
-
-// Eventually asks what again and again until it says "", and fails the test with what it says when the time
-// is over.
-func Eventually(t interface {
-	Helper()
-	Fatalf(format string, args ...any)
-}, limit time.Duration, what func() string) {
-	t.Helper()
-	tick := time.NewTicker(20 * time.Millisecond)
-	defer tick.Stop()
-	deadline := time.Now().Add(limit)
-	for {
-		why := what()
-		if why == "" {
-			return
-		}
-		if time.Now().After(deadline) {
-			t.Fatalf("after %s: %s", limit, why)
-		}
-		<-tick.C
-	}
 }
