@@ -8,7 +8,6 @@ import (
 	"errors"
 	"flag"
 	"fmt"
-	"net"
 	"net/netip"
 	"os"
 	"os/signal"
@@ -154,29 +153,22 @@ func measure(ctx context.Context, stage *live.Stage, ts *targets, names int) (t 
 // ask asks for a pool's name as fast as it is answered, calls begin once it has been, and returns when the
 // answer was another one.
 func ask(server string, pool int, begin func()) (changed time.Time, err error) {
-	conn, err := net.Dial("udp", server)
-	if err != nil {
-		return changed, err
-	}
-	defer conn.Close()
-	if err := conn.SetDeadline(time.Now().Add(patience)); err != nil {
-		return changed, err
-	}
 	question, err := live.Question(poolName(pool)+"."+origin, dns.TypeA)
 	if err != nil {
 		return changed, err
 	}
-	buf := make([]byte, 4096)
+	c, err := connect(server)
+	if err != nil {
+		return changed, err
+	}
+	defer c.close()
 	for begun := false; ; {
-		if _, err := conn.Write(question); err != nil {
-			return changed, err
-		}
-		n, err := conn.Read(buf)
+		answer, err := c.exchange(question)
 		now := time.Now()
 		if err != nil {
 			return changed, err
 		}
-		_, addrs, err := live.Addresses(buf[:n])
+		_, addrs, err := live.Addresses(answer)
 		switch {
 		case err != nil:
 			return changed, err
