@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"crypto/tls"
+	"errors"
 	"fmt"
+	"io/fs"
 	"log/slog"
 	"os"
 	"sync"
@@ -53,11 +55,11 @@ func (c *Certificate) NotAfter() time.Time { return c.current.Load().Leaf.NotAft
 
 // read reads the files; nil: they are what is shown.
 func (c *Certificate) read() (*keyPair, error) {
-	chain, err := os.ReadFile(c.chainFile)
+	chain, err := readRegular(c.chainFile)
 	if err != nil {
 		return nil, err
 	}
-	key, err := os.ReadFile(c.keyFile)
+	key, err := readRegular(c.keyFile)
 	if err != nil {
 		return nil, err
 	}
@@ -69,6 +71,18 @@ func (c *Certificate) read() (*keyPair, error) {
 		return nil, fmt.Errorf("certificate %s with key %s: %w", c.chainFile, c.keyFile, err)
 	}
 	return &keyPair{cert, chain, key}, nil
+}
+
+// readRegular reads a file and refuses what would have to be waited for, a pipe above all.
+func readRegular(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, &fs.PathError{Op: "read", Path: path, Err: errors.New("is not a regular file")}
+	}
+	return os.ReadFile(path)
 }
 
 // refresh looks at the files.

@@ -10,6 +10,8 @@ import (
 	"testing"
 
 	"vitalns/test/live"
+
+	"golang.org/x/sys/unix"
 )
 
 // writeCertificate makes a certificate for a name and writes the pair into dir.
@@ -57,6 +59,8 @@ func TestCertificateRefresh(t *testing.T) {
 		{"a chain written by half", func() error { return os.Truncate(chain, 100) }, "two.test", true},
 		{"an empty key", func() error { return os.Truncate(key, 0) }, "two.test", true},
 		{"no chain", func() error { return os.Remove(chain) }, "two.test", true},
+		{"a pipe", func() error { return unix.Mkfifo(chain, 0o600) }, "two.test", true},
+		{"no pipe", func() error { return os.Remove(chain) }, "two.test", true},
 		{"a good pair", func() error { writeCertificate(t, dir, "four.test"); return nil }, "four.test", false},
 	} {
 		if err := step.change(); err != nil {
