@@ -1,11 +1,9 @@
 package checks
 
-import "maps"
-
 // Keyed is an immutable table of values by the key of their register, cheap to change in few places as
 // Verdicts are. The zero Keyed is empty.
 type Keyed[V any] struct {
-	shards []map[string]V // nil or shardCount of them
+	shards shards[string, V]
 }
 
 // NewKeyed returns a table of these values.
@@ -19,11 +17,7 @@ func NewKeyed[V any](values map[string]V) Keyed[V] {
 
 // Get returns the value of a key, and whether there is one.
 func (k Keyed[V]) Get(key string) (V, bool) {
-	if k.shards == nil {
-		var none V
-		return none, false
-	}
-	v, ok := k.shards[shardOfKey(key)][key]
+	v, ok := k.shards.of(numberOf(key))[key]
 	return v, ok
 }
 
@@ -33,30 +27,23 @@ func (k Keyed[V]) with(keys []string, value func(key string) (V, bool)) Keyed[V]
 	if len(keys) == 0 {
 		return k
 	}
-	next := Keyed[V]{shards: make([]map[string]V, shardCount)}
-	copy(next.shards, k.shards)
-	var owned [shardCount]bool
+	e := k.shards.edit()
 	for _, key := range keys {
-		i := shardOfKey(key)
-		if !owned[i] {
-			if next.shards[i], owned[i] = maps.Clone(next.shards[i]), true; next.shards[i] == nil {
-				next.shards[i] = map[string]V{}
-			}
-		}
+		m := e.own(numberOf(key))
 		if v, ok := value(key); ok {
-			next.shards[i][key] = v
+			m[key] = v
 		} else {
-			delete(next.shards[i], key)
+			delete(m, key)
 		}
 	}
-	return next
+	return Keyed[V]{e.shards}
 }
 
-// shardOfKey is FNV-1a.
-func shardOfKey(key string) int {
+// numberOf is FNV-1a.
+func numberOf(key string) uint64 {
 	h := uint32(2166136261)
 	for i := range len(key) {
 		h = (h ^ uint32(key[i])) * 16777619
 	}
-	return int(h % shardCount)
+	return uint64(h)
 }

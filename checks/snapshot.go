@@ -68,7 +68,7 @@ func (s *Snapshot) Override(key string) (Override, bool) {
 // All ranges over the targets that have a verdict, in no order.
 func (s *Snapshot) All() iter.Seq2[Target, Verdict] {
 	return func(yield func(Target, Verdict) bool) {
-		for _, shard := range s.Verdicts.shards {
+		for shard := range s.Verdicts.shards.all() {
 			for t, e := range shard {
 				if !yield(t, e.at(s.At)) {
 					return
@@ -78,13 +78,10 @@ func (s *Snapshot) All() iter.Seq2[Target, Verdict] {
 	}
 }
 
-// shardCount is such that with 10,000 targets a change copies 2 kB of pointers and about 40 verdicts.
-const shardCount = 256
-
-// Verdicts is an immutable table of verdicts by target, cheap to change in few places: two levels, of
-// which a change copies one shard. The zero Verdicts is empty.
+// Verdicts is an immutable table of verdicts by target, cheap to change in few places. The zero Verdicts is
+// empty.
 type Verdicts struct {
-	shards []map[Target]judged // nil or shardCount of them
+	shards shards[Target, judged] // by Target.Hash
 	n      int
 }
 
@@ -125,13 +122,8 @@ func NewVerdicts(vs map[Target]Verdict, now time.Time) Verdicts {
 // Len returns the number of targets that have a verdict.
 func (vs Verdicts) Len() int { return vs.n }
 
-func shardOf(t Target) int { return int(t.Hash() % shardCount) }
-
 func (vs Verdicts) get(t Target) (judged, bool) {
-	if vs.shards == nil {
-		return judged{}, false
-	}
-	j, ok := vs.shards[shardOf(t)][t]
+	j, ok := vs.shards.of(t.Hash())[t]
 	return j, ok
 }
 
@@ -141,32 +133,20 @@ func (vs Verdicts) with(set map[Target]judged, gone []Target) Verdicts {
 	if len(set) == 0 && len(gone) == 0 {
 		return vs
 	}
-	next := Verdicts{shards: make([]map[Target]judged, shardCount), n: vs.n}
-	copy(next.shards, vs.shards)
-	var owned [shardCount]bool
-	own := func(i int) map[Target]judged {
-		if !owned[i] {
-			m := make(map[Target]judged, len(next.shards[i])+1)
-			for t, j := range next.shards[i] {
-				m[t] = j
-			}
-			next.shards[i], owned[i] = m, true
-		}
-		return next.shards[i]
-	}
+	n, e := vs.n, vs.shards.edit()
 	for _, t := range gone {
-		m := own(shardOf(t))
+		m := e.own(t.Hash())
 		if _, ok := m[t]; ok {
 			delete(m, t)
-			next.n--
+			n--
 		}
 	}
 	for t, j := range set {
-		m := own(shardOf(t))
+		m := e.own(t.Hash())
 		if _, ok := m[t]; !ok {
-			next.n++
+			n++
 		}
 		m[t] = j
 	}
-	return next
+	return Verdicts{e.shards, n}
 }
