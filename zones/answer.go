@@ -23,6 +23,8 @@ func (r Result) String() string { return [...]string{"NODATA", "serve", "SERVFAI
 
 // A PoolAnswer is what one pool answers now. It is immutable.
 type PoolAnswer struct {
+	by [families]FamilyAnswer // first, since queries look at nothing else
+
 	ID   PoolID
 	Step int    // of the walk along the chain (DESIGN 3.3) that found a pool: 1 to 5
 	From PoolID // the pool it is served from: ID itself, or one of its fallbacks
@@ -32,7 +34,6 @@ type PoolAnswer struct {
 	// zero: never.
 	Next time.Time
 
-	by    [families]FamilyAnswer
 	wants []want
 }
 
@@ -55,13 +56,10 @@ type FamilyAnswer struct {
 	TTL    uint32
 	From   PoolID // the pool of the chain whose members Choice has
 	Choice policy.Choice
-	Parts  []Part // by place in Choice.Members
-	// Records are what all of Choice.Members add, as records owned by the name of the question: one body for
-	// every name of a pool. Of names there are none.
-	Records []byte
-	Rdata   [][][]byte // by place in Choice.Members: what it adds, in wire form; read only
-	Note    Note
-	Class   Class // of the members served
+	Body   Body       // of names it has no records
+	Rdata  [][][]byte // by place in Choice.Members: what it adds, in wire form; read only
+	Note   Note
+	Class  Class // of the members served
 }
 
 // NoLimit is the TTL of a NODATA that health has no part in: the pool has no address of that family.

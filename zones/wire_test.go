@@ -52,11 +52,14 @@ func TestPoolRecords(t *testing.T) {
 	table := zones.NewTable(zonetest.Compile(t, src), &checks.Snapshot{})
 	for _, qtype := range []uint16{dns.TypeA, dns.TypeAAAA} {
 		a := table.Answer(0, qtype)
-		start := 0
 		for i, rdata := range a.Rdata {
 			msg := append(make([]byte, 12), 1, 'x', 0) // a name where a question stands
 			off := len(msg)
-			msg = append(msg, a.Records[start:a.Parts[i].End]...)
+			part := a.Body.Part(i)
+			if int(part.Count) != len(rdata) || int(part.Index) != a.Choice.Members[i].Index {
+				t.Errorf("type %d, member %d: %+v", qtype, i, part)
+			}
+			msg = append(msg, a.Body[part.Begin:part.End]...)
 			for _, want := range rdata {
 				rr, next, err := dns.UnpackRR(msg, off)
 				if err != nil {
@@ -70,7 +73,6 @@ func TestPoolRecords(t *testing.T) {
 			if off != len(msg) {
 				t.Errorf("type %d, member %d: %d bytes too many", qtype, i, len(msg)-off)
 			}
-			start = int(a.Parts[i].End)
 		}
 	}
 }

@@ -98,7 +98,7 @@ func (a *Answerer) draw(id zones.DynamicID, pool zones.PoolID, qtype uint16, nam
 	}
 	a.picked = policy.AppendPick(a.picked[:0], &d.Choice, a.in.Draw, key)
 	for _, i := range a.picked {
-		if d.Parts[i].Count > 0 {
+		if d.Body.Part(i).Count > 0 {
 			return d, zones.DrawnServe
 		}
 	}
@@ -108,16 +108,18 @@ func (a *Answerer) draw(id zones.DynamicID, pool zones.PoolID, qtype uint16, nam
 // records writes the records of the addresses drawn and counts them.
 func (a *Answerer) records(o *owner, d *zones.FamilyAnswer) (count int) {
 	for picked := a.picked; len(picked) > 0; {
-		start, last := uint32(0), picked[0]
-		if last > 0 {
-			start = d.Parts[last-1].End
+		first := d.Body.Part(picked[0])
+		last := first
+		count += int(first.Count)
+		for picked = picked[1:]; len(picked) > 0; picked = picked[1:] {
+			next := d.Body.Part(picked[0])
+			if next.Begin != last.End {
+				break
+			}
+			last = next // they stand together
+			count += int(next.Count)
 		}
-		count += int(d.Parts[last].Count)
-		for picked = picked[1:]; len(picked) > 0 && picked[0] == last+1; picked = picked[1:] { // they stand together
-			last++
-			count += int(d.Parts[last].Count)
-		}
-		r := d.Records[start:d.Parts[last].End]
+		r := d.Body[first.Begin:last.End]
 		if o.at == toQuestion {
 			a.w.bytes(r)
 			continue
@@ -150,7 +152,7 @@ func (a *Answerer) drawnMembers(d *zones.FamilyAnswer) {
 	a.trace.Pool = int(d.From)
 	members := a.trace.Members
 	for _, i := range a.picked {
-		members = append(members, int(d.Parts[i].Index))
+		members = append(members, int(d.Body.Part(i).Index))
 	}
 	a.trace.Members = members
 }
