@@ -1,13 +1,12 @@
-// Package packed answers queries from the wire form in which zones keeps names, rdata and the answers of
+// Package packed answers queries from the wire form in which zones keeps names, records and the answers of
 // pools, without a dns.Msg and without allocation.
 //
-// It builds nothing ahead of a query and keeps nothing between two, so that there is no second truth that a
-// change of a zone or a verdict would have to reach: the one value that is swapped is the zones.Table, and
-// one load of its pointer is all that a query shares with others. A million names cost it nothing. What is
-// built ahead is what costs a query the most to make and takes little space: the records of a pool's
-// answer, once for all names that use the pool, when a verdict resolves it (zones.FamilyAnswer.Records).
-// Else a response is put together from the store: a header, the question as the client spelt it, and for
-// each rdata a pointer to the question, type, class, TTL and the bytes as they stand. Rotation, weights and
+// It keeps nothing between two queries, so that there is no second truth that a change of a zone or a verdict
+// would have to reach: the one value that is swapped is the zones.Table, and one load of its pointer is all
+// that a query shares with others. What is built ahead stands in the table: static records as they answer the
+// question for their own name (zones.Set.Packed), and what a pool adds, once for all names that use it, when
+// a verdict resolves it (zones.Body). So most responses are a header, the question as the client spelt it and
+// one copy. Else a response is put together from the store, with names compressed. Rotation, weights and
 // hashes are drawn by policy, as on the plain path.
 //
 // The plain path, dnsserver.Respond, is the reference: a response is the very bytes that Respond packs,
