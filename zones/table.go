@@ -25,7 +25,11 @@ type pages []*page
 
 const pageSize = 128
 
-type page [pageSize]*PoolAnswer
+// A page has besides the answers what most queries need of them, side by side.
+type page struct {
+	answers [pageSize]*PoolAnswer
+	turns   [2][pageSize]Turn // of ip4 and ip6
+}
 
 func newPages(n int) pages {
 	ps := make(pages, (n+pageSize-1)/pageSize)
@@ -35,7 +39,16 @@ func newPages(n int) pages {
 	return ps
 }
 
-func (ps pages) at(id PoolID) *PoolAnswer { return ps[id/pageSize][id%pageSize] }
+func (ps pages) at(id PoolID) *PoolAnswer { return ps[id/pageSize].answers[id%pageSize] }
+
+// put puts in the answer of one pool.
+func (p *page) put(a *PoolAnswer) {
+	i := a.ID % pageSize
+	p.answers[i] = a
+	for f := range p.turns {
+		p.turns[f][i] = a.by[f].turn()
+	}
+}
 
 // with returns the pages with these answers put in, which are ascending by id. ps is not changed.
 func (ps pages) with(answers []*PoolAnswer) pages {
@@ -46,7 +59,7 @@ func (ps pages) with(answers []*PoolAnswer) pages {
 			own := *ps[n]
 			next[n], last = &own, n
 		}
-		next[last][a.ID%pageSize] = a
+		next[last].put(a)
 	}
 	return next
 }
@@ -61,7 +74,7 @@ func NewTable(s *Set, in *checks.Snapshot) *Table {
 	t := &Table{set: s, answers: newPages(len(s.pools)), serials: in.Serials, majority: in.Majority}
 	for id := range s.pools {
 		a := resolve(s, in, PoolID(id))
-		t.answers[id/pageSize][id%pageSize] = a
+		t.answers[id/pageSize].put(a)
 		if !a.Next.IsZero() {
 			t.timed = append(t.timed, timed{a.ID, a.Next})
 		}

@@ -145,11 +145,11 @@ func (a *Answerer) addresses(l *lead, qtype uint16) {
 	case zones.Pooled:
 		pool := a.route(out.Dynamic)
 		names := a.names(out.Dynamic, pool)
-		drawn, result := a.draw(out.Dynamic, pool, qtype, names)
+		drawn, result := a.draw(out.Dynamic, pool, qtype)
 		if names {
 			a.w.lost = a.w.lost || isService(l.from)
 		} else if result == zones.DrawnServe && a.open() {
-			a.close(a.records(&o, drawn))
+			a.close(a.records(&o, drawn.Body, drawn.TTL))
 		}
 	case zones.Alias:
 		a.w.lost = a.w.lost || isService(l.from) // they are followed

@@ -23,9 +23,12 @@ func (a *Answerer) pooled(at *step, out *zones.Outcome) (next []byte, rcode int)
 		a.beside(at, out)
 		return nil, dns.RcodeSuccess
 	}
-	drawn, result := a.draw(out.Dynamic, pool, qtype, names)
+	if !names && a.turn(at, a.table.Turn(pool, qtype)) {
+		return nil, dns.RcodeSuccess
+	}
+	drawn, result := a.draw(out.Dynamic, pool, qtype)
 	if at.qtype == dns.TypeANY && result == zones.DrawnNoData {
-		drawn, result = a.draw(out.Dynamic, pool, dns.TypeAAAA, names)
+		drawn, result = a.draw(out.Dynamic, pool, dns.TypeAAAA)
 	}
 	if note := &drawn.Note; note.Text != "" || note.Code != 0 {
 		a.note(note.Code, note.Text)
@@ -41,9 +44,9 @@ func (a *Answerer) pooled(at *step, out *zones.Outcome) (next []byte, rcode int)
 		a.negative(out.Zone, min(drawn.TTL, a.negativeTTL(out.Zone)))
 		return nil, dns.RcodeSuccess
 	}
-	a.drawnMembers(drawn)
+	a.drawnMembers(drawn.From, drawn.Body)
 	if !names {
-		a.answered(edge.FromPool, a.records(&at.owner, drawn))
+		a.answered(edge.FromPool, a.records(&at.owner, drawn.Body, drawn.TTL))
 		return nil, dns.RcodeSuccess
 	}
 	rdata := drawn.Rdata[a.picked[0]][0]
@@ -56,6 +59,30 @@ func (a *Answerer) pooled(at *step, out *zones.Outcome) (next []byte, rcode int)
 		return nil, dns.RcodeSuccess
 	}
 	return a.target(rdata), dns.RcodeSuccess
+}
+
+// turn answers with members that take turns. False: they have no address to give, or do not take turns.
+func (a *Answerer) turn(at *step, t *zones.Turn) bool {
+	if t.Members == 0 {
+		return false
+	}
+	a.picked = policy.AppendTurn(a.picked[:0], int(t.Members), int(t.Size), a.in.Draw)
+	if !a.gives(t.Body) {
+		return false
+	}
+	a.drawnMembers(t.From, t.Body)
+	a.answered(edge.FromPool, a.records(&at.owner, t.Body, t.TTL))
+	return true
+}
+
+// gives reports whether those drawn have an address of the family.
+func (a *Answerer) gives(body zones.Body) bool {
+	for _, i := range a.picked {
+		if body.Part(i).Count > 0 {
+			return true
+		}
+	}
+	return false
 }
 
 // beside answers with what stands beside a pool: records of other types.
@@ -72,15 +99,10 @@ func (a *Answerer) names(d zones.DynamicID, pool zones.PoolID) bool {
 	return a.set.HasNames(d) && a.set.Pools()[pool].Names
 }
 
-// draw makes this query's answer of a pool, of addresses or of names. What it picks, by place in Choice.Members, is in picked until the
+// draw makes this query's answer of a pool. What it picks, by place in Choice.Members, is in picked until the
 // next draw.
-func (a *Answerer) draw(id zones.DynamicID, pool zones.PoolID, qtype uint16, names bool) (*zones.FamilyAnswer, zones.Result) {
-	var d *zones.FamilyAnswer
-	if names {
-		d = a.table.Answer(pool, qtype)
-	} else {
-		d = a.table.Addresses(pool, qtype)
-	}
+func (a *Answerer) draw(id zones.DynamicID, pool zones.PoolID, qtype uint16) (*zones.FamilyAnswer, zones.Result) {
+	d := a.table.Answer(pool, qtype)
 	key := uint64(0)
 	if d.ByHash {
 		client := a.client(id)
@@ -97,36 +119,34 @@ func (a *Answerer) draw(id zones.DynamicID, pool zones.PoolID, qtype uint16, nam
 		return d, d.Result
 	}
 	a.picked = policy.AppendPick(a.picked[:0], &d.Choice, a.in.Draw, key)
-	for _, i := range a.picked {
-		if d.Body.Part(i).Count > 0 {
-			return d, zones.DrawnServe
-		}
+	if !a.gives(d.Body) {
+		return d, zones.DrawnNoData
 	}
-	return d, zones.DrawnNoData // those drawn have no address of the family
+	return d, zones.DrawnServe
 }
 
 // records writes the records of the addresses drawn and counts them.
-func (a *Answerer) records(o *owner, d *zones.FamilyAnswer) (count int) {
+func (a *Answerer) records(o *owner, body zones.Body, ttl uint32) (count int) {
 	for picked := a.picked; len(picked) > 0; {
-		first := d.Body.Part(picked[0])
+		first := body.Part(picked[0])
 		last := first
 		count += int(first.Count)
 		for picked = picked[1:]; len(picked) > 0; picked = picked[1:] {
-			next := d.Body.Part(picked[0])
+			next := body.Part(picked[0])
 			if next.Begin != last.End {
 				break
 			}
 			last = next // they stand together
 			count += int(next.Count)
 		}
-		r := d.Body[first.Begin:last.End]
+		r := body[first.Begin:last.End]
 		if o.at == toQuestion {
 			a.w.bytes(r)
 			continue
 		}
 		for len(r) > 0 {
 			n := int(binary.BigEndian.Uint16(r[10:]))
-			copy(a.w.begin(o, binary.BigEndian.Uint16(r[2:]), d.TTL, n), r[12:12+n])
+			copy(a.w.begin(o, binary.BigEndian.Uint16(r[2:]), ttl, n), r[12:12+n])
 			r = r[12+n:]
 		}
 	}
@@ -145,14 +165,14 @@ func (a *Answerer) route(d zones.DynamicID) zones.PoolID {
 }
 
 // drawnMembers takes note of whom an answer sends the client to, by the first of the pools that made it.
-func (a *Answerer) drawnMembers(d *zones.FamilyAnswer) {
+func (a *Answerer) drawnMembers(from zones.PoolID, body zones.Body) {
 	if len(a.trace.Members) > 0 {
 		return
 	}
-	a.trace.Pool = int(d.From)
+	a.trace.Pool = int(from)
 	members := a.trace.Members
 	for _, i := range a.picked {
-		members = append(members, int(d.Body.Part(i).Index))
+		members = append(members, int(body.Part(i).Index))
 	}
 	a.trace.Members = members
 }

@@ -21,6 +21,11 @@ func AppendPick(dst []int, c *Choice, seed, key uint64) []int {
 	case Hash:
 		return append(dst, highest(c.Members, key))
 	}
+	return AppendTurn(dst, n, k, seed)
+}
+
+// AppendTurn appends k of n members that take turns, from a random one on.
+func AppendTurn(dst []int, n, k int, seed uint64) []int {
 	at := below(mix(seed), n)
 	for range k {
 		dst = append(dst, at)
