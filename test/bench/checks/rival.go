@@ -82,11 +82,11 @@ func rivalCost(ctx context.Context, stage *live.Stage, program string, targets [
 	if err := wait(ctx, warmUp+rivalInterval); err != nil {
 		return 0, err
 	}
-	cpu, count := threadTime(p.Pid()), accepted()
+	cpu, count := live.CPUTime(p.Pid()), accepted()
 	if err := wait(ctx, long); err != nil {
 		return 0, err
 	}
-	cpu, count = threadTime(p.Pid())-cpu, accepted()-count
+	cpu, count = live.CPUTime(p.Pid())-cpu, accepted()-count
 	want := float64(len(targets)) * float64(long) / float64(rivalInterval)
 	if rate := float64(count) / want; rate < 0.9 || rate > 1.2 {
 		return 0, fmt.Errorf("gdnsd made %d checks where %.0f were due:\n%s", count, want, p.Output())
@@ -119,19 +119,6 @@ func writeRival(dir, addr string, targets []checks.Target) error {
 		return err
 	}
 	return os.WriteFile(filepath.Join(dir, "zones", "gslb.example"), []byte(zone.String()), 0o644)
-}
-
-// threadTime is the CPU time of all threads of a process, by nanoseconds of the scheduler.
-func threadTime(pid int) time.Duration {
-	var sum int64
-	tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid)) // the pattern is right
-	for _, path := range tasks {
-		raw, _ := os.ReadFile(path) // none where the thread has ended
-		ns, _, _ := strings.Cut(string(raw), " ")
-		n, _ := strconv.ParseInt(ns, 10, 64) // the kernel's own number
-		sum += n
-	}
-	return time.Duration(sum)
 }
 
 // accepted is how many TCP connections were accepted on this machine.

@@ -37,24 +37,6 @@ func tree(pid int) []int {
 	return all
 }
 
-// used returns the CPU time of processes, by nanoseconds of the scheduler rather than ticks of the clock.
-func used(pids []int) time.Duration {
-	var sum int64
-	for _, pid := range pids {
-		tasks, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid)) // the pattern is right
-		for _, path := range tasks {
-			raw, err := os.ReadFile(path)
-			if err != nil {
-				continue // the thread has ended
-			}
-			ns, _, _ := strings.Cut(string(raw), " ")
-			n, _ := strconv.ParseInt(ns, 10, 64) // the kernel's own number
-			sum += n
-		}
-	}
-	return time.Duration(sum)
-}
-
 // busy returns the time that all cores have spent on anything.
 func busy() time.Duration {
 	raw, err := os.ReadFile("/proc/stat")

@@ -65,13 +65,13 @@ func (b *bench) compare(ctx context.Context, s server, long time.Duration) (err 
 		return errors.Join(oerr, err)
 	}
 	pids := tree(r.Pid())
-	before := used(pids)
+	before := live.CPUTime(pids...)
 	out, err := exec.CommandContext(ctx, program, "-s", r.addr.Addr().String(), "-p", fmt.Sprint(r.addr.Port()), "-d", data,
 		"-Q", fmt.Sprint(lowRate), "-l", fmt.Sprint(max(1, int(long.Seconds()))), "-c", fmt.Sprint(blast.Sockets), "-T", "1").Output()
 	if err != nil {
 		return fmt.Errorf("dnsperf: %w", err)
 	}
-	spent := used(pids) - before
+	spent := live.CPUTime(pids...) - before
 	found := completed.FindSubmatch(out)
 	if found == nil {
 		return fmt.Errorf("dnsperf says nothing of queries completed:\n%s", out)

@@ -13,6 +13,7 @@ import (
 	"github.com/miekg/dns"
 
 	"vitalns/test/bench/blast"
+	"vitalns/test/live"
 )
 
 // A measured is what one run of one server has shown.
@@ -112,11 +113,11 @@ func (m *measured) quietly(ctx context.Context, r *running, load func() blast.Co
 	for range tries {
 		pids := tree(r.Pid())
 		self := []int{os.Getpid()}
-		all, server, own := busy(), used(pids), used(self)
+		all, server, own := busy(), live.CPUTime(pids...), live.CPUTime(self...)
 		began := time.Now()
 		c := load()
 		took := time.Since(began)
-		all, server, own = busy()-all, used(pids)-server, used(self)-own
+		all, server, own = busy()-all, live.CPUTime(pids...)-server, live.CPUTime(self...)-own
 		if c.Wrong > 0 {
 			return c, 0, fmt.Errorf("%d wrong responses of %d: %s", c.Wrong, c.Sent, c.FirstWrong)
 		}
