@@ -395,7 +395,7 @@ func keysIn(t *testing.T, path string) map[string]bool {
 // What README says the demo prints is what it prints, but for the numbers.
 func TestDemoInReadme(t *testing.T) {
 	if testing.Short() {
-		t.Skip("the demo takes half a minute")
+		t.Skip("-short: the demo takes half a minute")
 	}
 	t.Parallel()
 	var want string

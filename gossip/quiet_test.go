@@ -43,7 +43,7 @@ func TestQuietCost(t *testing.T) {
 // 50 nodes for a virtual minute cost little real time, so that whole clusters can be simulated for hours.
 func TestMinuteOf50(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes a minute under the race detector")
+		t.Skip("-short: it takes a minute under the race detector")
 	}
 	began := time.Now()
 	synctest.Test(t, func(t *testing.T) {

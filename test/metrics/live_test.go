@@ -31,7 +31,7 @@ var ofTheEnd = []string{"VitalnsDown", "VitalnsQuorumLost", "VitalnsMemberMissin
 // promtool has no complaint about what is scraped.
 func TestDashboardAndAlertsLive(t *testing.T) {
 	if testing.Short() {
-		t.Skip("-short")
+		t.Skip("-short: it waits for alerts, 20 s and more")
 	}
 	promtool := tool(t, "promtool")
 	tool(t, "prometheus")
