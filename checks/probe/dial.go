@@ -51,7 +51,11 @@ func (e *Env) knock(ctx context.Context, to netip.AddrPort) error {
 		return err
 	}
 	if s.connected {
-		e.idle.put(s)
+		if e.source(to.Addr()).IsValid() {
+			_ = unix.Close(s.fd) // nothing was written that could be lost
+		} else {
+			e.idle.put(s)
+		}
 		return nil
 	}
 	c, err := s.wait(ctx)

@@ -8,8 +8,8 @@ import (
 )
 
 // idleSockets are TCP sockets that have hung up and can connect again: to make and to close one costs as much
-// as the rest of a probe that only connects. They hold nothing of the targets that they were connected to. The
-// zero value has none.
+// as the rest of a probe that only connects. They hold nothing of the targets that they were connected to, nor
+// of this node: none is bound to an address, which might not be its own the next time. The zero value has none.
 type idleSockets struct {
 	mu        sync.Mutex // protects the rest
 	four, six []int      // at most maxIdle each; what finds no room is closed

@@ -65,3 +65,16 @@ func TestIdleSocketsAreFew(t *testing.T) {
 		t.Errorf("%d sockets are kept", n)
 	}
 }
+
+// A socket that is bound to a source is not kept: it would go on probing from an address that this node has no
+// more, where a new one is void.
+func TestBoundSocketsAreNotKept(t *testing.T) {
+	to := listen(t, "127.0.0.1:0", func(net.Conn) {})
+	env, c := &Env{Source: []netip.Addr{netip.MustParseAddr("127.0.0.9")}}, configured(t, "tcp", number("port", 1))
+	for range 3 {
+		expectResult(t, run(t, c, env, to, long), "ok")
+		if n := len(env.idle.four); n != 0 {
+			t.Fatalf("%d sockets are kept", n)
+		}
+	}
+}
