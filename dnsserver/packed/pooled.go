@@ -139,15 +139,8 @@ func (a *Answerer) records(o *owner, body zones.Body, ttl uint32) (count int) {
 			last = next // they stand together
 			count += int(next.Count)
 		}
-		r := body[first.Begin:last.End]
-		if o.at == toQuestion {
-			a.w.bytes(r)
-			continue
-		}
-		for len(r) > 0 {
-			n := int(binary.BigEndian.Uint16(r[10:]))
-			copy(a.w.begin(o, binary.BigEndian.Uint16(r[2:]), ttl, n), r[12:12+n])
-			r = r[12+n:]
+		if r := body[first.Begin:last.End]; len(r) > 0 {
+			a.w.plain(o, zones.Heading{Type: binary.BigEndian.Uint16(r[2:]), TTL: ttl}, r)
 		}
 	}
 	return count
