@@ -61,10 +61,13 @@ func (b *Builder) survey() (stale int, err error) {
 		if !b.stays(own) {
 			stale += b.made.block(id).len()
 		}
-		for len(own) > 0 {
+		for sets := 1; len(own) > 0; sets++ {
 			n := Group(own)
 			if err := b.count(own[:n]); err != nil {
 				return 0, err
+			}
+			if sets > maxCount {
+				return 0, fmt.Errorf("%s has RRsets of every type there is, and pools: more than %d", b.Name(id), maxCount)
 			}
 			own = own[n:]
 		}
