@@ -62,7 +62,6 @@ type Poll struct {
 	query []byte
 	every time.Duration
 	sent  atomic.Uint64
-	heard atomic.Uint64
 
 	mu      sync.Mutex // protects changes
 	changes []Change
@@ -117,7 +116,6 @@ func (p *Poll) hear() {
 		if err != nil {
 			continue
 		}
-		p.heard.Add(1)
 		p.mu.Lock()
 		last := p.changes[len(p.changes)-1]
 		changed := last.At.IsZero() || !slices.Equal(last.Addrs, addrs)
@@ -167,9 +165,6 @@ func (p *Poll) Await(ctx context.Context, after time.Time, want func([]netip.Add
 		}
 	}
 }
-
-// Counts returns how many queries were sent and how many answers came.
-func (p *Poll) Counts() (sent, heard uint64) { return p.sent.Load(), p.heard.Load() }
 
 func list(addrs []netip.Addr) string {
 	if len(addrs) == 0 {
