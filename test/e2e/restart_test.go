@@ -1,8 +1,12 @@
 package e2e
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"net/netip"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -10,6 +14,7 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"vitalns/checks"
 	"vitalns/test/live"
 )
 
@@ -112,7 +117,7 @@ func (f *flood) never(t *testing.T, node string, dead netip.Addr) {
 }
 
 // What an operator was told is done survives SIGKILL of every node the moment after, and so does a pool's
-// choice that waits for the word to fail back.
+// choice that is on disk and waits for the word to fail back.
 func TestKillKeepsOverridesAndChoices(t *testing.T) {
 	for _, row := range []struct {
 		name  string
@@ -149,6 +154,14 @@ func TestKillKeepsOverridesAndChoices(t *testing.T) {
 
 			bs[0].close(t)
 			answers(t, nodes, names[1], bs[1].ip())
+			live.Eventually(t, patience, func() string { // milliseconds after the answers, which wait for no disk
+				for _, n := range nodes {
+					if !onDisk(t, n, "t1") {
+						return n.Name + " has not written its choice"
+					}
+				}
+				return ""
+			})
 			bs[0].open(t)
 			answers(t, nodes, names[0], bs[0].ip(), bs[1].ip())
 			f := &flood{addr: nodes[0].DNS, rate: 200, total: 60_000}
@@ -177,6 +190,33 @@ func TestKillKeepsOverridesAndChoices(t *testing.T) {
 			answers(t, nodes, names[1], bs[0].ip())
 		})
 	}
+}
+
+// onDisk reports whether the state of a node has the choice of a target.
+func onDisk(t *testing.T, n *live.Node, target string) bool {
+	t.Helper()
+	raw, err := os.ReadFile(filepath.Join(n.Dir, "state", "state.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, body, _ := bytes.Cut(raw, []byte("\n"))
+	var state struct{ Registers []checks.Register }
+	if err := json.Unmarshal(body, &state); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range state.Registers {
+		if r.Kind != checks.KindChoice {
+			continue
+		}
+		c, err := checks.DecodeChoice(r.Payload)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.Equal(c.Names, []string{target}) {
+			return true
+		}
+	}
+	return false
 }
 
 // SIGTERM ends a node with exit code 0, and it answers until it ends.

@@ -3,6 +3,7 @@ package node
 import (
 	"context"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,6 +45,30 @@ func TestAcknowledgedIsOnDisk(t *testing.T) {
 		b.start(Config{StartGrace: time.Second})
 		if o, _ := b.node.Snapshot().Override("example.org/web/lon"); o.Admin != checks.ForceDown || o.Reason != "test" {
 			t.Errorf("after a restart: %+v", o)
+		}
+		b.end()
+	})
+}
+
+// A pool's choice is on disk within milliseconds of the answer that it is about: whoever is killed then has it.
+func TestChoiceIsOnDisk(t *testing.T) {
+	bubble(t, func(b *lab) {
+		b.text = strings.Replace(labZone, `policy  = "all"`, "policy  = \"failover\"\nfailback = \"manual\"", 1)
+		b.start(Config{StartGrace: time.Second})
+		time.Sleep(3 * time.Second)
+		b.kill("192.0.2.1", true)
+		for b.verdict("192.0.2.1").State != checks.Down {
+			time.Sleep(time.Millisecond)
+		}
+		time.Sleep(2 * time.Millisecond)
+		var names []string
+		for _, r := range b.disk.saved(t).Registers {
+			if c, err := checks.DecodeChoice(r.Payload); r.Kind == checks.KindChoice && err == nil {
+				names = append(names, c.Names...)
+			}
+		}
+		if want := []string{"fra"}; !slices.Equal(names, want) {
+			t.Errorf("on disk: %q, want %q", names, want)
 		}
 		b.end()
 	})

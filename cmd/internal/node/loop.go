@@ -254,11 +254,12 @@ func (n *Node) act(ready checks.Ready, now time.Time) {
 		n.alarm(a, now)
 	}
 	if ready.Persist {
-		n.saveWithin(saveShared, now)
+		n.saveWithin(min(n.pause, saveShared), now)
 	}
 	if !n.saveAt.After(now) {
 		state := n.saved(now)
-		n.saveAt, n.calm = now.Add(saveEvery), now.Add(min(savePause*time.Duration(len(state.Registers)), saveVerdict))
+		n.pause = min(savePause*time.Duration(len(state.Registers)), saveVerdict)
+		n.saveAt, n.calm = now.Add(saveEvery), now.Add(n.pause)
 		n.saver.save(state, nil)
 	}
 	if d := ready.Duplicate; d != nil && d.Fatal {
@@ -287,16 +288,18 @@ func (n *Node) send(ready checks.Ready, now time.Time) {
 	}
 }
 
-// When the state goes to disk: for the age of verdicts alone, after one has changed, and after a register with
-// many writers has (an operator's word waits for no more than the disk). A node that is killed is not to begin
-// with what was over; to put together what is saved is not to get in the way of the answer that changed.
+// When the state goes to disk at the latest: for the age of verdicts alone, after one has changed, and after a
+// register with many writers has (an operator's word waits for no more than the disk). A node that is killed is
+// not to begin with what was over; to put together what is saved is not to get in the way of the answers that
+// change next.
 const (
 	saveEvery   = 10 * time.Second
 	saveVerdict = time.Second
 	saveShared  = 100 * time.Millisecond
-	// savePause is how long a register that is saved keeps the next save off, all of them at most saveVerdict:
-	// one of many pools takes long, and while one target after the other goes or comes it would be made without
-	// end.
+	// savePause is how long a register of the last save keeps the next off, after news as after that save, all of
+	// them at most saveShared and saveVerdict: the choices of a few pools are on disk within milliseconds, but
+	// to save those of many takes long, and while one target after the other goes or comes it would be done
+	// without end.
 	savePause = 50 * time.Microsecond
 )
 

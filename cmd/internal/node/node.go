@@ -126,9 +126,10 @@ type Node struct {
 	served      map[string][]string // of it: the targets of each address, as they are saved; read only
 	started     time.Time
 	loadedAt    time.Time
-	reloadError string    // of the last reload; "" if it was good
-	saveAt      time.Time // when the state goes to disk next
-	calm        time.Time // not before then for news that can wait
+	reloadError string        // of the last reload; "" if it was good
+	saveAt      time.Time     // when the state goes to disk next
+	calm        time.Time     // not before then for news that can wait
+	pause       time.Duration // after the last save, and after news that can wait
 	incarnation uint64
 	isReady     bool
 	serialsDue  bool            // this start's or reload's serials are not written yet
