@@ -44,10 +44,18 @@ func (e *Env) dial(ctx context.Context, to netip.AddrPort) (*conn, error) {
 	return s.wait(ctx)
 }
 
-// knock connects to a TCP port and hangs up.
+// knock finds out whether a TCP port takes connections: it asks for one, and resets it once it is granted, before
+// it stands on the other side. The target's system answers, and its program is not disturbed.
 func (e *Env) knock(ctx context.Context, to netip.AddrPort) error {
-	s, err := e.connect(to, unix.SOCK_STREAM)
-	if err != nil {
+	s := &socket{fd: e.idle.take(to.Addr()), to: to, addr: sockaddr(to)}
+	if s.fd < 0 {
+		var err error
+		if s.fd, err = e.socket(to.Addr(), unix.SOCK_STREAM); err != nil {
+			return err
+		}
+		grantOnly(s.fd)
+	}
+	if err := s.start(unix.SOCK_STREAM); err != nil {
 		return err
 	}
 	if s.connected {
@@ -85,21 +93,12 @@ type socket struct {
 
 // connect starts to connect. Its errors are this node's own; those of the network come from wait.
 func (e *Env) connect(to netip.AddrPort, typ int) (*socket, error) {
-	s := &socket{fd: -1, to: to, addr: sockaddr(to)}
-	if typ == unix.SOCK_STREAM {
-		s.fd = e.idle.take(to.Addr())
-	}
-	if s.fd < 0 {
-		var err error
-		if s.fd, err = e.socket(to.Addr(), typ); err != nil {
-			return nil, err
-		}
-	}
-	if err := s.start(typ); err != nil {
-		_ = unix.Close(s.fd) // the error at hand says more
+	fd, err := e.socket(to.Addr(), typ)
+	if err != nil {
 		return nil, err
 	}
-	return s, nil
+	s := &socket{fd: fd, to: to, addr: sockaddr(to)}
+	return s, s.start(typ)
 }
 
 // socket makes a socket for a target.
@@ -120,7 +119,13 @@ func (e *Env) socket(to netip.Addr, typ int) (fd int, err error) {
 	return fd, nil
 }
 
-func (s *socket) start(typ int) error {
+// start begins to connect. After an error the socket is closed.
+func (s *socket) start(typ int) (err error) {
+	defer func() {
+		if err != nil {
+			_ = unix.Close(s.fd) // the error at hand says more
+		}
+	}()
 	switch err := unix.Connect(s.fd, s.addr); {
 	case err == nil:
 		s.connected = typ == unix.SOCK_DGRAM
@@ -132,8 +137,7 @@ func (s *socket) start(typ int) error {
 		return nil
 	}
 	// What is on this host, or next to it, has often answered by now: then no poller is needed.
-	done, err := s.established()
-	s.connected = done
+	s.connected, err = s.established()
 	return err
 }
 

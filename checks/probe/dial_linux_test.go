@@ -96,7 +96,7 @@ func hex4(n uint16) string {
 func TestSource(t *testing.T) {
 	from := make(chan string, 1)
 	to := listen(t, "127.0.0.1:0", func(c net.Conn) { from <- c.RemoteAddr().(*net.TCPAddr).IP.String() })
-	c := configured(t, "tcp", number("port", 1))
+	c := configured(t, "tcp", number("port", 1), text("send", "x"))
 	env := &Env{Source: []netip.Addr{netip.MustParseAddr("::1"), netip.MustParseAddr("127.0.0.9")}}
 	expectResult(t, run(t, c, env, to, long), "ok")
 	if got := <-from; got != "127.0.0.9" {
@@ -113,13 +113,14 @@ func TestSelfConnection(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer unix.Close(fd)
 	if err := unix.Bind(fd, sockaddr(to)); err != nil {
+		_ = unix.Close(fd)
 		t.Fatal(err)
 	}
 	s := &socket{fd: fd, to: to, addr: sockaddr(to)}
 	err = s.start(unix.SOCK_STREAM)
 	if err == nil {
+		_ = unix.Close(fd)
 		t.Fatal("a socket is taken for a target because it met itself")
 	}
 	r := begin(t.Context()).end(t.Context(), err)

@@ -34,6 +34,12 @@ func hangUp(fd int) error {
 	return nil
 }
 
+// grantOnly has a TCP socket that connects not confirm what it was granted, until data is sent or some time has
+// gone by: tcp_rcv_synsent_state_process heeds what tcp(7) has for listeners only. A kernel that does not, confirms.
+func grantOnly(fd int) {
+	_ = unix.SetsockoptInt(fd, unix.SOL_TCP, unix.TCP_DEFER_ACCEPT, 1) // as above
+}
+
 // refusal is why a socket did not connect, given what connecting again said: here that is the same.
 func refusal(_ int, again error) error { return again }
 
