@@ -99,33 +99,6 @@ func (t *Table) Answer(p PoolID, qtype uint16) *FamilyAnswer {
 	return &t.answers.at(p).by[f]
 }
 
-// A Turn is what a pool of addresses answers for one family in the most frequent case: it serves, its members
-// take turns, and nothing of the query but its draw (policy.AppendTurn) decides which.
-type Turn struct {
-	Body    Body
-	TTL     uint32
-	From    PoolID // as in FamilyAnswer
-	Members uint32 // that take turns; 0: it is another case, for Answer to tell
-	Size    uint32 // how many of them one answer has
-}
-
-// Turn returns the Turn of a pool for a type of question, which is A or AAAA.
-func (t *Table) Turn(p PoolID, qtype uint16) *Turn {
-	f := ip4
-	if qtype == dns.TypeAAAA {
-		f = ip6
-	}
-	return &t.answers[p/pageSize].turns[f][p%pageSize]
-}
-
-// turn returns the Turn that an answer is, if it is one.
-func (a *FamilyAnswer) turn() (t Turn) {
-	if a.Result != DrawnServe || a.ByHash || a.Choice.Mode != policy.Together || a.Note != (Note{}) {
-		return t
-	}
-	return Turn{a.Body, a.TTL, a.From, uint32(len(a.Choice.Members)), uint32(a.Choice.Size())}
-}
-
 var nothing = FamilyAnswer{TTL: NoLimit}
 
 // Draw makes one answer of a pool. draw is random per query, key the client's (policy.ClientKey).

@@ -19,47 +19,45 @@ type Table struct {
 	majority bool // of the snapshot: it decides who moves for itself
 }
 
-// pages hold an answer by PoolID, in two levels, of which a change copies one page and the upper one: it
-// costs the same among ten pools and among ten thousand.
-type pages []*page
-
-const pageSize = 128
-
-// A page has besides the answers what most queries need of them, side by side.
-type page struct {
-	answers [pageSize]*PoolAnswer
-	turns   [2][pageSize]Turn // of ip4 and ip6
+// pages hold an answer by PoolID and, beside it, what most queries need of it, in two levels, of which a change
+// copies one page and the upper one: it costs the same among ten pools and among ten thousand.
+type pages struct {
+	answers []*[pageSize]*PoolAnswer
+	turns   []*turns
 }
 
+const pageSize = 32
+
 func newPages(n int) pages {
-	ps := make(pages, (n+pageSize-1)/pageSize)
-	for i := range ps {
-		ps[i] = new(page)
+	n = (n + pageSize - 1) / pageSize
+	ps := pages{make([]*[pageSize]*PoolAnswer, n), make([]*turns, n)}
+	for i := range n {
+		ps.answers[i], ps.turns[i] = new([pageSize]*PoolAnswer), new(turns)
 	}
 	return ps
 }
 
-func (ps pages) at(id PoolID) *PoolAnswer { return ps[id/pageSize].answers[id%pageSize] }
+func (ps *pages) at(id PoolID) *PoolAnswer { return ps.answers[id/pageSize][id%pageSize] }
 
-// put puts in the answer of one pool.
-func (p *page) put(a *PoolAnswer) {
-	i := a.ID % pageSize
-	p.answers[i] = a
-	for f := range p.turns {
-		p.turns[f][i] = a.by[f].turn()
+// put puts in the answer of one pool, in place.
+func (ps *pages) put(a *PoolAnswer) {
+	page, i := a.ID/pageSize, a.ID%pageSize
+	ps.answers[page][i] = a
+	for f := range ps.turns[page] {
+		ps.turns[page][f][i] = a.by[f].turn(family(f))
 	}
 }
 
 // with returns the pages with these answers put in, which are ascending by id. ps is not changed.
-func (ps pages) with(answers []*PoolAnswer) pages {
-	next := slices.Clone(ps)
+func (ps *pages) with(answers []*PoolAnswer) pages {
+	next := pages{slices.Clone(ps.answers), slices.Clone(ps.turns)}
 	last := -1
 	for _, a := range answers {
-		if n := int(a.ID / pageSize); n != last {
-			own := *ps[n]
-			next[n], last = &own, n
+		if page := int(a.ID / pageSize); page != last {
+			own, turns := *ps.answers[page], *ps.turns[page]
+			next.answers[page], next.turns[page], last = &own, &turns, page
 		}
-		next[last].put(a)
+		next.put(a)
 	}
 	return next
 }
@@ -74,7 +72,7 @@ func NewTable(s *Set, in *checks.Snapshot) *Table {
 	t := &Table{set: s, answers: newPages(len(s.pools)), serials: in.Serials, majority: in.Majority}
 	for id := range s.pools {
 		a := resolve(s, in, PoolID(id))
-		t.answers[id/pageSize].put(a)
+		t.answers.put(a)
 		if !a.Next.IsZero() {
 			t.timed = append(t.timed, timed{a.ID, a.Next})
 		}

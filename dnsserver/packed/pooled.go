@@ -23,8 +23,11 @@ func (a *Answerer) pooled(at *step, out *zones.Outcome) (next []byte, rcode int)
 		a.beside(at, out)
 		return nil, dns.RcodeSuccess
 	}
-	if !names && a.turn(at, a.table.Turn(pool, qtype)) {
-		return nil, dns.RcodeSuccess
+	if !names {
+		if t := a.table.Turn(pool, qtype); t.Members != 0 {
+			a.turn(at, qtype, t)
+			return nil, dns.RcodeSuccess
+		}
 	}
 	drawn, result := a.draw(out.Dynamic, pool, qtype)
 	if at.qtype == dns.TypeANY && result == zones.DrawnNoData {
@@ -61,18 +64,23 @@ func (a *Answerer) pooled(at *step, out *zones.Outcome) (next []byte, rcode int)
 	return a.target(rdata), dns.RcodeSuccess
 }
 
-// turn answers with members that take turns. False: they have no address to give, or do not take turns.
-func (a *Answerer) turn(at *step, t *zones.Turn) bool {
-	if t.Members == 0 {
-		return false
+// turn answers with members that take turns.
+func (a *Answerer) turn(at *step, qtype uint16, t *zones.Turn) {
+	from := policy.Turn(int(t.Members), a.in.Draw)
+	if len(a.trace.Members) == 0 {
+		a.trace.Pool = int(t.From)
+		for i, left := from, t.Size; left > 0; left-- {
+			a.trace.Members = append(a.trace.Members, t.Index(i))
+			if i++; i == int(t.Members) {
+				i = 0
+			}
+		}
 	}
-	a.picked = policy.AppendTurn(a.picked[:0], int(t.Members), int(t.Size), a.in.Draw)
-	if !a.gives(t.Body) {
-		return false
-	}
-	a.drawnMembers(t.From, t.Body)
-	a.answered(edge.FromPool, a.records(&at.owner, t.Body, t.TTL))
-	return true
+	h := zones.Heading{Type: qtype, TTL: t.TTL}
+	first, rest := t.Records(from)
+	a.w.plain(&at.owner, h, first)
+	a.w.plain(&at.owner, h, rest)
+	a.answered(edge.FromPool, int(t.Size))
 }
 
 // gives reports whether those drawn have an address of the family.

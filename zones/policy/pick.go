@@ -21,12 +21,12 @@ func AppendPick(dst []int, c *Choice, seed, key uint64) []int {
 	case Hash:
 		return append(dst, highest(c.Members, key))
 	}
-	return AppendTurn(dst, n, k, seed)
+	return appendTurn(dst, n, k, seed)
 }
 
-// AppendTurn appends k of n members that take turns, from a random one on.
-func AppendTurn(dst []int, n, k int, seed uint64) []int {
-	at := below(mix(seed), n)
+// appendTurn appends k of n members that take turns.
+func appendTurn(dst []int, n, k int, seed uint64) []int {
+	at := Turn(n, seed)
 	for range k {
 		dst = append(dst, at)
 		if at++; at == n {
@@ -35,6 +35,9 @@ func AppendTurn(dst []int, n, k int, seed uint64) []int {
 	}
 	return dst
 }
+
+// Turn returns which of n members that take turns is the first of an answer. n is at least 1.
+func Turn(n int, seed uint64) int { return below(mix(seed), n) }
 
 // golden is the step of splitmix64, and mix its finalizer: every bit of the output depends on every bit
 // of the input.

@@ -1,0 +1,74 @@
+package zones
+
+import (
+	"math"
+
+	"github.com/miekg/dns"
+
+	"vitalns/zones/policy"
+)
+
+// A Turn is what a pool of addresses answers for one family in the most frequent case: it serves, few members
+// take turns, each adds one record, and nothing of the query but its draw (policy.Turn) decides which. It is
+// all that such a query needs of the pool, in two lines of memory, and mostly in the first. The zero Turn is
+// every other case, for Answer to tell.
+type Turn struct {
+	TTL     uint32
+	From    PoolID // as in FamilyAnswer
+	Members uint8  // that take turns
+	Size    uint8  // how many of them one answer has; at most Members
+	width   uint8  // of a record
+	index   [maxTurn]uint8
+	records [turnSize - 16]byte // by place in Choice.Members: owned by the name of the question
+}
+
+const (
+	turnSize = 128 // bytes of a Turn: two lines of memory
+	maxTurn  = 5
+)
+
+// turns are those of a page of pools, of ip4 and ip6. They have no pointers, so that the runtime keeps nothing
+// beside them and each begins with a line.
+type turns [2][pageSize]Turn
+
+// Turn returns the Turn of a pool for a type of question, which is A or AAAA.
+func (t *Table) Turn(p PoolID, qtype uint16) *Turn {
+	f := ip4
+	if qtype == dns.TypeAAAA {
+		f = ip6
+	}
+	return &t.answers.turns[p/pageSize][f][p%pageSize]
+}
+
+// Index returns the place of a member in the file order of From.
+func (t *Turn) Index(member int) int { return int(t.index[member]) }
+
+// Records returns those of an answer that begins with a member, in wire form: two pieces, of which the second
+// may be empty. They are shared: read only.
+func (t *Turn) Records(from int) (first, rest []byte) {
+	to, over := from+int(t.Size), 0
+	if n := int(t.Members); to > n {
+		to, over = n, to-n
+	}
+	w := int(t.width)
+	return t.records[from*w : to*w], t.records[:over*w]
+}
+
+// turn returns the Turn that an answer is, if it is one.
+func (a *FamilyAnswer) turn(f family) (t Turn) {
+	n := len(a.Choice.Members)
+	if a.Result != DrawnServe || a.ByHash || a.Choice.Mode != policy.Together || a.Note != (Note{}) || n > maxTurn {
+		return Turn{}
+	}
+	at := t.records[:0]
+	for i, rdata := range a.Rdata {
+		index := a.Choice.Members[i].Index
+		if len(rdata) != 1 || index > math.MaxUint8 || len(at)+recordHead+len(rdata[0]) > len(t.records) {
+			return Turn{}
+		}
+		t.index[i], t.width = uint8(index), uint8(recordHead+len(rdata[0]))
+		at = appendRecord(at, familyTypes[f], a.TTL, rdata[0])
+	}
+	t.TTL, t.From, t.Members, t.Size = a.TTL, a.From, uint8(n), uint8(a.Choice.Size())
+	return t
+}
