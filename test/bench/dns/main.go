@@ -2,7 +2,8 @@
 
 // Command dns measures what a query costs: vitalns with every feature on, the rivals that are installed
 // with nothing on, and the floor, which sends every datagram back. Each has one core and one thread, the
-// generator the other core; the runs are interleaved, and one that somebody else disturbed is repeated.
+// generator the other core; the runs are interleaved, and one that somebody else disturbed is repeated. What a
+// query costs is compared in turns of a tenth of a second, between servers that all run.
 package main
 
 import (
@@ -27,6 +28,7 @@ func main() {
 	binary := flag.String("vitalns", "./vitalns", "the binary to measure")
 	rounds := flag.Int("n", 11, "runs of each")
 	long := flag.Duration("t", 1500*time.Millisecond, "how long each measurement takes")
+	turns := flag.Bool("turns", false, "measure only what is measured in turn")
 	only := flag.String("only", "", "comma-separated servers; all")
 	bound := flag.Bool("bound", false, "it is on its core (for this program's own use)")
 	flag.Parse()
@@ -34,7 +36,7 @@ func main() {
 		exit(onLoadCore())
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
-	err := run(ctx, *binary, *only, *rounds, *long)
+	err := run(ctx, *binary, *only, *turns, *rounds, *long)
 	stop()
 	exit(err)
 }
@@ -67,7 +69,7 @@ func onLoadCore() error {
 	return syscall.Exec(taskset, args, append(os.Environ(), "GOMAXPROCS=4"))
 }
 
-func run(ctx context.Context, binary, only string, rounds int, long time.Duration) (err error) {
+func run(ctx context.Context, binary, only string, turns bool, rounds int, long time.Duration) (err error) {
 	stage, err := live.Open(binary)
 	if err != nil {
 		return err
@@ -99,7 +101,29 @@ func run(ctx context.Context, binary, only string, rounds int, long time.Duratio
 	flipping.Go(func() { backends.flip(ctx) })
 	defer flipping.Wait()
 	defer stop()
-	r := &report{}
+	r := &report{inTurn: map[string][]float64{}}
+	if !turns {
+		if err := b.alone(ctx, field, rounds, long, r); err != nil {
+			return err
+		}
+	}
+	if err := b.turns(ctx, field, rounds, long, r); err != nil {
+		return err
+	}
+	if !turns {
+		fmt.Println(r)
+		if err := b.compare(ctx, field[0], long); err != nil {
+			return err
+		}
+	}
+	if !r.musts() {
+		return errMissed
+	}
+	return nil
+}
+
+// alone measures each server and dress by itself, once a round.
+func (b *bench) alone(ctx context.Context, field []server, rounds int, long time.Duration, r *report) error {
 	for round := range rounds {
 		for _, s := range field {
 			for _, k := range s.kinds() {
@@ -112,13 +136,6 @@ func run(ctx context.Context, binary, only string, rounds int, long time.Duratio
 					m.rate/1e3, m.perQuery, m.atLow, float64(m.half)/1e3, m.note())
 			}
 		}
-	}
-	fmt.Println(r)
-	if err := b.compare(ctx, field[0], long); err != nil {
-		return err
-	}
-	if !r.musts() {
-		return errMissed
 	}
 	return nil
 }

@@ -53,38 +53,43 @@ func (b *bench) measure(ctx context.Context, s server, k kind, long time.Duratio
 	}
 	defer func() { err = errors.Join(err, r.Kill()) }()
 	m.load = r.load
+	if berr := blast.OnCore(loadCore, func() {
+		var asker *blast.Blaster
+		if asker, err = newAsker(ctx, s, k, r); err != nil {
+			return
+		}
+		defer asker.Close()
+		err = m.ask(ctx, r, asker, long)
+	}); berr != nil {
+		return m, berr
+	}
+	if err != nil {
+		return m, fmt.Errorf("%s, %s: %w", s.title, k.title, err)
+	}
+	return m, nil
+}
+
+// newAsker makes what asks a server in a dress.
+func newAsker(ctx context.Context, s server, k kind, r *running) (*blast.Blaster, error) {
 	if k.edns && !s.echo {
 		for n := range blast.Sockets {
 			jar, err := cookieOf(ctx, blast.Source(n), r.addr.String())
 			if err != nil {
-				return m, fmt.Errorf("%s: %w", s.title, err)
+				return nil, err
 			}
 			k.jars = append(k.jars, jar)
 		}
 	}
 	qs, err := questions(k)
 	if err != nil {
-		return m, err
+		return nil, err
 	}
 	if s.echo {
 		for i := range qs {
 			qs[i].End = 0
 		}
 	}
-	var asker *blast.Blaster
-	if err := blast.OnCore(loadCore, func() {
-		if asker, err = blast.New(r.addr, qs, k.jars); err != nil {
-			return
-		}
-		defer asker.Close()
-		err = m.ask(ctx, r, asker, long)
-	}); err != nil {
-		return m, err
-	}
-	if err != nil {
-		return m, fmt.Errorf("%s, %s: %w", s.title, k.title, err)
-	}
-	return m, nil
+	return blast.New(r.addr, qs, k.jars)
 }
 
 // ask measures saturation, then the low rate, then latency at half of the saturation.
