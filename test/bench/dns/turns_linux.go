@@ -20,8 +20,12 @@ type guest struct {
 	asker *blast.Blaster
 }
 
-// slice is how long one is asked before it is the next one's turn: much shorter than the machine keeps a mood.
-const slice = 100 * time.Millisecond
+// slice is how long one is asked before it is the next one's turn: shorter than the machine keeps a mood. Before
+// it a server that has waited for its turn is asked for warmUp, for its memory to come back into the caches.
+const (
+	slice  = 200 * time.Millisecond
+	warmUp = 100 * time.Millisecond
+)
 
 // turns measures what a query costs at saturation, party by party.
 func (b *bench) turns(ctx context.Context, field []server, rounds int, long time.Duration, r *report) error {
@@ -117,6 +121,7 @@ func oneRound(guests []*guest, slices int) (costs []float64, others float64, err
 	all, own, began := busy(), live.CPUTime(pids...), time.Now()
 	for range max(slices, 1) {
 		for i, g := range guests {
+			g.asker.Saturate(warmUp)
 			before := live.CPUTime(trees[i]...)
 			c := g.asker.Saturate(slice)
 			spent[i] += live.CPUTime(trees[i]...) - before
