@@ -62,6 +62,9 @@ func (b *bench) party(ctx context.Context, field []server, party []must, rounds 
 			guests = append(guests, &guest{server: s, kind: k, running: started})
 		}
 	}
+	if len(guests) < 2 {
+		return nil // nothing to compare
+	}
 	if oerr := blast.OnCore(loadCore, func() { err = takeTurns(ctx, party, guests, rounds, long, r) }); oerr != nil {
 		return oerr
 	}
