@@ -149,7 +149,7 @@ func (a *Answerer) addresses(l *lead, qtype uint16) {
 		if names {
 			a.w.lost = a.w.lost || isService(l.from)
 		} else if result == zones.DrawnServe && a.open() {
-			a.close(a.records(&o, drawn.Body, drawn.TTL))
+			a.close(a.records(&o, drawn))
 		}
 	case zones.Alias:
 		a.w.lost = a.w.lost || isService(l.from) // they are followed

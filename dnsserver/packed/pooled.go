@@ -47,9 +47,9 @@ func (a *Answerer) pooled(at *step, out *zones.Outcome) (next []byte, rcode int)
 		a.negative(out.Zone, min(drawn.TTL, a.negativeTTL(out.Zone)))
 		return nil, dns.RcodeSuccess
 	}
-	a.drawnMembers(drawn.From, drawn.Body)
+	a.drawnMembers(drawn)
 	if !names {
-		a.answered(edge.FromPool, a.records(&at.owner, drawn.Body, drawn.TTL))
+		a.answered(edge.FromPool, a.records(&at.owner, drawn))
 		return nil, dns.RcodeSuccess
 	}
 	rdata := drawn.Rdata[a.picked[0]][0]
@@ -81,16 +81,6 @@ func (a *Answerer) turn(at *step, qtype uint16, t *zones.Turn) {
 	a.w.plain(&at.owner, h, first)
 	a.w.plain(&at.owner, h, rest)
 	a.answered(edge.FromPool, int(t.Size))
-}
-
-// gives reports whether those drawn have an address of the family.
-func (a *Answerer) gives(body zones.Body) bool {
-	for _, i := range a.picked {
-		if body.Part(i).Count > 0 {
-			return true
-		}
-	}
-	return false
 }
 
 // beside answers with what stands beside a pool: records of other types.
@@ -127,28 +117,30 @@ func (a *Answerer) draw(id zones.DynamicID, pool zones.PoolID, qtype uint16) (*z
 		return d, d.Result
 	}
 	a.picked = policy.AppendPick(a.picked[:0], &d.Choice, a.in.Draw, key)
-	if !a.gives(d.Body) {
-		return d, zones.DrawnNoData
+	for _, i := range a.picked {
+		if d.Body.Part(i).Count > 0 {
+			return d, zones.DrawnServe
+		}
 	}
-	return d, zones.DrawnServe
+	return d, zones.DrawnNoData // those drawn have no address of the family
 }
 
 // records writes the records of the addresses drawn and counts them.
-func (a *Answerer) records(o *owner, body zones.Body, ttl uint32) (count int) {
+func (a *Answerer) records(o *owner, d *zones.FamilyAnswer) (count int) {
 	for picked := a.picked; len(picked) > 0; {
-		first := body.Part(picked[0])
+		first := d.Body.Part(picked[0])
 		last := first
 		count += int(first.Count)
 		for picked = picked[1:]; len(picked) > 0; picked = picked[1:] {
-			next := body.Part(picked[0])
+			next := d.Body.Part(picked[0])
 			if next.Begin != last.End {
 				break
 			}
 			last = next // they stand together
 			count += int(next.Count)
 		}
-		if r := body[first.Begin:last.End]; len(r) > 0 {
-			a.w.plain(o, zones.Heading{Type: binary.BigEndian.Uint16(r[2:]), TTL: ttl}, r)
+		if r := d.Body[first.Begin:last.End]; len(r) > 0 {
+			a.w.plain(o, zones.Heading{Type: binary.BigEndian.Uint16(r[2:]), TTL: d.TTL}, r)
 		}
 	}
 	return count
@@ -166,14 +158,14 @@ func (a *Answerer) route(d zones.DynamicID) zones.PoolID {
 }
 
 // drawnMembers takes note of whom an answer sends the client to, by the first of the pools that made it.
-func (a *Answerer) drawnMembers(from zones.PoolID, body zones.Body) {
+func (a *Answerer) drawnMembers(d *zones.FamilyAnswer) {
 	if len(a.trace.Members) > 0 {
 		return
 	}
-	a.trace.Pool = int(from)
+	a.trace.Pool = int(d.From)
 	members := a.trace.Members
 	for _, i := range a.picked {
-		members = append(members, int(body.Part(i).Index))
+		members = append(members, int(d.Body.Part(i).Index))
 	}
 	a.trace.Members = members
 }

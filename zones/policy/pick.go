@@ -21,11 +21,6 @@ func AppendPick(dst []int, c *Choice, seed, key uint64) []int {
 	case Hash:
 		return append(dst, highest(c.Members, key))
 	}
-	return appendTurn(dst, n, k, seed)
-}
-
-// appendTurn appends k of n members that take turns.
-func appendTurn(dst []int, n, k int, seed uint64) []int {
 	at := Turn(n, seed)
 	for range k {
 		dst = append(dst, at)
