@@ -91,14 +91,14 @@ func (r *responder) courtesy(l lead, qtype uint16, seen map[sought]bool) (next [
 	}
 	switch out.Kind {
 	case zones.Positive:
-		rrs = r.set.Unpack(out.RRset, owner)
+		rrs = out.RRset.Unpack(owner)
 	case zones.Referral:
-		if id := r.set.Glue(out.Zone, l.name).Of(qtype); id != 0 && l.glue {
-			rrs = r.set.Unpack(id, owner)
+		if held := r.set.Glue(out.Zone, l.name).Of(qtype); held != nil && l.glue {
+			rrs = held.Unpack(owner)
 		}
 	case zones.Alias:
 		if l.service {
-			rrs = r.set.Unpack(out.RRset, owner)[:1]
+			rrs = out.RRset.Unpack(owner)[:1]
 		}
 	case zones.Pooled:
 		d := r.draw(r.set.ECS(out.Dynamic), r.route(out.Dynamic), qtype)
@@ -161,12 +161,12 @@ func (r *responder) referralGlue() {
 // glueRecords adds the addresses of one type that the zone of the referral holds for a name server, even
 // below a zone cut; or those that it answers with.
 func (r *responder) glueRecords(name zones.Name, qtype uint16) {
-	held := r.set.Glue(r.glue.Zone, name)
-	if id := held.Of(qtype); id != 0 {
-		r.msg.Extra = append(r.msg.Extra, r.set.Unpack(id, name.String())...)
+	glue := r.set.Glue(r.glue.Zone, name)
+	if held := glue.Of(qtype); held != nil {
+		r.msg.Extra = append(r.msg.Extra, held.Unpack(name.String())...)
 		return
 	}
-	if !name.IsSubdomainOf(r.glue.Owner) && held == (zones.Glue{}) {
+	if !name.IsSubdomainOf(r.glue.Owner) && glue.None() {
 		r.courtesy(lead{name: name, zone: r.glue.Zone}, qtype, nil)
 	}
 }

@@ -48,13 +48,13 @@ func (r *responder) chain(qname zones.Name, q dns.Question) int {
 func (r *responder) outcome(at step, out zones.Outcome) (next step, rcode int) {
 	switch out.Kind {
 	case zones.Positive:
-		r.answer(edge.FromStatic, r.set.Unpack(out.RRset, at.owner)...)
+		r.answer(edge.FromStatic, out.RRset.Unpack(at.owner)...)
 	case zones.ApexSOA:
 		soa := r.set.UnpackSOA(out.Zone, r.table.Serial(out.Zone), r.set.Zone(out.Zone).SOA.TTL)
 		soa.Hdr.Name = at.owner
 		r.answer(edge.FromStatic, soa)
 	case zones.Alias:
-		return r.alias(at, edge.FromStatic, r.set.Unpack(out.RRset, at.owner)[:1])
+		return r.alias(at, edge.FromStatic, out.RRset.Unpack(at.owner)[:1])
 	case zones.Redirect:
 		return r.redirect(at, out)
 	case zones.Referral:
@@ -95,7 +95,7 @@ func (r *responder) alias(at step, from edge.Source, cname []dns.RR) (next step,
 
 // redirect answers with a DNAME and the CNAME it stands for (RFC 6672 §3.2).
 func (r *responder) redirect(at step, out zones.Outcome) (next step, rcode int) {
-	rrs := r.set.Unpack(out.RRset, out.Owner.String())[:1]
+	rrs := out.RRset.Unpack(out.Owner.String())[:1]
 	d, ok := rrs[0].(*dns.DNAME)
 	if !ok {
 		return step{}, dns.RcodeServerFailure
@@ -132,7 +132,7 @@ func (r *responder) redirect(at step, out zones.Outcome) (next step, rcode int) 
 
 // refer adds the name servers of a zone cut. Their addresses follow in additional.
 func (r *responder) refer(out zones.Outcome) {
-	r.msg.Ns = append(r.msg.Ns, r.set.Unpack(out.RRset, out.Owner.String())...)
+	r.msg.Ns = append(r.msg.Ns, out.RRset.Unpack(out.Owner.String())...)
 	r.glue = &out
 	r.trace.Source = max(r.trace.Source, edge.FromStatic)
 }

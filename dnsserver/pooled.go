@@ -31,7 +31,7 @@ func (r *responder) pooled(at step, out zones.Outcome) (next step, rcode int) {
 	switch {
 	case drawn.Result == zones.DrawnServFail:
 		return step{}, dns.RcodeServerFailure
-	case drawn.Result == zones.DrawnNoData && at.qtype == dns.TypeANY && out.RRset != 0:
+	case drawn.Result == zones.DrawnNoData && at.qtype == dns.TypeANY && out.RRset != nil:
 		return r.beside(at, out)
 	case drawn.Result == zones.DrawnNoData:
 		// Health has a part in this absence: it is believed no longer than the pool's answers are.
@@ -67,7 +67,7 @@ func (r *responder) followed(at step, out zones.Outcome) (next step, rcode int) 
 		return step{}, dns.RcodeServerFailure
 	case trail.Result == zones.DrawnServFail:
 		return step{}, dns.RcodeServerFailure
-	case trail.Result == zones.DrawnNoData && at.qtype == dns.TypeANY && out.RRset != 0:
+	case trail.Result == zones.DrawnNoData && at.qtype == dns.TypeANY && out.RRset != nil:
 		return r.beside(at, out)
 	case trail.Result == zones.DrawnNoData:
 		r.negative(out.Zone, min(trail.TTL, r.negativeTTL(out.Zone)))
@@ -141,8 +141,8 @@ func (r *responder) note(d zones.Drawn) {
 
 // beside answers with what stands beside a pool: records of other types.
 func (r *responder) beside(at step, out zones.Outcome) (next step, rcode int) {
-	if out.RRset != 0 {
-		r.answer(edge.FromStatic, r.set.Unpack(out.RRset, at.owner)...)
+	if out.RRset != nil {
+		r.answer(edge.FromStatic, out.RRset.Unpack(at.owner)...)
 	} else {
 		r.negative(out.Zone, r.negativeTTL(out.Zone))
 	}

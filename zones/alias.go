@@ -60,8 +60,8 @@ func (t *Table) follow(trail *Trail, name Name, qtype uint16, draw func(DynamicI
 	out := s.Lookup(name, qtype)
 	switch out.Kind {
 	case Positive:
-		trail.TTL = min(trail.TTL, s.TTL(out.RRset))
-		trail.Rdata, trail.Result = slices.Collect(s.Rdata(out.RRset)), DrawnServe
+		trail.TTL = min(trail.TTL, out.RRset.TTL())
+		trail.Rdata, trail.Result = slices.Collect(out.RRset.Rdata()), DrawnServe
 	case Pooled:
 		d := draw(out.Dynamic)
 		trail.TTL = min(trail.TTL, d.TTL)
@@ -74,7 +74,7 @@ func (t *Table) follow(trail *Trail, name Name, qtype uint16, draw func(DynamicI
 		trail.TTL = min(trail.TTL, a.ttl)
 		return a.target, true
 	case Alias, Redirect:
-		trail.TTL = min(trail.TTL, s.TTL(out.RRset))
+		trail.TTL = min(trail.TTL, out.RRset.TTL())
 		if next, ok = s.behind(name, out); !ok {
 			*trail = trail.lose(lostNoName)
 		}
@@ -95,7 +95,7 @@ func (t Trail) lose(why string) Trail {
 
 // behind returns the name that a CNAME leads to, or that a DNAME makes of a name below it.
 func (s *Set) behind(name Name, out Outcome) (Name, bool) {
-	for rdata := range s.Rdata(out.RRset) {
+	for rdata := range out.RRset.Rdata() {
 		target, _, err := NameFromWire(rdata)
 		if err == nil && out.Kind == Redirect {
 			target, err = (name[:len(name)-len(out.Owner)] + Root).Append(target)

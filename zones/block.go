@@ -17,20 +17,10 @@ import (
 // Numbers of its own are little-endian. As a value it begins with the block and may go on behind it.
 type block []byte
 
-// A packedSet is one RRset of a block, or the mark of a Dynamic, whose type is 0:
-//
-//	type (2) | records (2) | their bytes (4) | records, or the place of the Dynamic in Source.Dynamic (4)
-//
-// The records are in wire form, each owned by a compression pointer to the name of the question, so that they
-// answer it as they stand. As a value it begins with the RRset and may go on behind it.
-type packedSet []byte
-
 const (
-	blockHead  = 4
-	setHead    = 8
-	recordHead = 12        // of a record in wire form, up to its data
-	blockUnit  = 4         // blocks begin at multiples of it in their arena
-	maxCount   = 1<<16 - 1 // RRsets of a block and records of an RRset
+	blockHead = 4
+	blockUnit = 4         // blocks begin at multiples of it in their arena
+	maxCount  = 1<<16 - 1 // RRsets of a block and records of an RRset
 )
 
 // An OwnerID is where in the arena of its Builder or Records the block of an owner name begins, in units of
@@ -69,60 +59,58 @@ func (b block) name() Name {
 	return Name(unsafe.String(unsafe.SliceData(name), len(name)))
 }
 
-// find returns where in the block the RRset of a type is; 0: it has none. Type 0 is that of none.
-func (b block) find(qtype uint16) int {
-	at := blockHead + int(b[2])
-	for range b.count() {
-		s := packedSet(b[at:])
-		if s.typ() == qtype && qtype != 0 {
-			return at
+// set returns the RRset of a type; nil: it has none. Type 0 is that of none.
+func (b block) set(qtype uint16) Packed {
+	s := Packed(b[blockHead+int(b[2]):])
+	for n := b.count(); n > 0; n-- {
+		if s.Type() == qtype && qtype != 0 {
+			return s
 		}
-		at += s.len()
+		s = s[s.len():]
 	}
-	return 0
+	return nil
 }
 
-// sets yields where the RRsets are, marks of Dynamics among them.
-func (b block) sets() iter.Seq[int] {
-	return func(yield func(int) bool) {
-		at := blockHead + int(b[2])
+// sets yields the RRsets, the mark of a Dynamic among them.
+func (b block) sets() iter.Seq[Packed] {
+	return func(yield func(Packed) bool) {
+		s := Packed(b[blockHead+int(b[2]):])
 		for range b.count() {
-			if !yield(at) {
+			if !yield(s) {
 				return
 			}
-			at += packedSet(b[at:]).len()
+			s = s[s.len():]
 		}
 	}
 }
 
 // len is how many bytes the block has without those that are unused.
 func (b block) len() int {
-	at := blockHead + int(b[2])
-	for range b.count() {
-		at += packedSet(b[at:]).len()
+	n := blockHead + int(b[2])
+	for s := range b.sets() {
+		n += s.len()
 	}
-	return at
+	return n
 }
 
-// lowest returns where the static RRset of the lowest type is; 0: it has none.
-func (b block) lowest() int {
-	first := 0
-	for at := range b.sets() {
-		if s := packedSet(b[at:]); s.typ() != 0 && (first == 0 || s.typ() < packedSet(b[first:]).typ()) {
-			first = at
+// first returns the static RRset of the lowest type; nil: it has none.
+func (b block) first() (lowest Packed) {
+	for s := range b.sets() {
+		if s.Type() != 0 && (lowest == nil || s.Type() < lowest.Type()) {
+			lowest = s
 		}
 	}
-	return first
+	return lowest
 }
 
 // appendSets appends the static RRsets, by type.
-func (b block) appendSets(sets []packedSet) []packedSet {
-	for at := range b.sets() {
-		if s := packedSet(b[at:]); s.typ() != 0 {
+func (b block) appendSets(sets []Packed) []Packed {
+	for s := range b.sets() {
+		if s.Type() != 0 {
 			sets = append(sets, s)
 		}
 	}
-	slices.SortFunc(sets, func(s, t packedSet) int { return cmp.Compare(s.typ(), t.typ()) })
+	slices.SortFunc(sets, func(s, t Packed) int { return cmp.Compare(s.Type(), t.Type()) })
 	return sets
 }
 
@@ -153,35 +141,4 @@ func appendRecord(b []byte, typ uint16, ttl uint32, rdata []byte) []byte {
 	b = binary.BigEndian.AppendUint32(b, ttl)
 	b = binary.BigEndian.AppendUint16(b, uint16(len(rdata)))
 	return append(b, rdata...)
-}
-
-func (s packedSet) typ() uint16 { return binary.LittleEndian.Uint16(s) }
-func (s packedSet) count() int  { return int(binary.LittleEndian.Uint16(s[2:])) }
-func (s packedSet) size() int   { return int(binary.LittleEndian.Uint32(s[4:])) }
-func (s packedSet) len() int    { return setHead + s.size() }
-
-// grow counts records that were appended, and the bytes that they have.
-func (s packedSet) grow(records, bytes int) {
-	binary.LittleEndian.PutUint16(s[2:], uint16(s.count()+records))
-	binary.LittleEndian.PutUint32(s[4:], uint32(s.size()+bytes))
-}
-
-// records are the records of a static RRset. It has at least one.
-func (s packedSet) records() []byte { return s[setHead:s.len():s.len()] }
-
-// ttl is the one TTL of the records.
-func (s packedSet) ttl() uint32 { return binary.BigEndian.Uint32(s[setHead+6:]) }
-
-// rdata yields the data of the records.
-func (s packedSet) rdata() iter.Seq[[]byte] {
-	return func(yield func([]byte) bool) {
-		rest := s.records()
-		for len(rest) > 0 {
-			end := recordHead + int(binary.BigEndian.Uint16(rest[recordHead-2:]))
-			if !yield(rest[recordHead:end:end]) {
-				return
-			}
-			rest = rest[end:]
-		}
-	}
 }

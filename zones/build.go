@@ -152,7 +152,7 @@ func (b *Builder) composeSet(was *Records, id OwnerID, group []Entry) {
 	for _, e := range kept {
 		r.arena = appendRecord(r.arena, e.Type, kept[len(kept)-1].TTL, b.rdata(was.arena, e))
 	}
-	packedSet(r.block(id)[at:]).grow(len(kept), len(r.arena)-from)
+	Packed(r.block(id)[at:]).grow(len(kept), len(r.arena)-from)
 }
 
 // append begins a block.

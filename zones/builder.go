@@ -118,7 +118,7 @@ func (b *Builder) Add(e Entry, rdata []byte) error {
 	if e.Owner == b.last && b.grows(e.Type) {
 		r := &b.made
 		r.arena = appendRecord(r.arena, e.Type, e.TTL, rdata)
-		packedSet(r.block(b.last)[b.open:]).grow(1, recordHead+len(rdata))
+		Packed(r.block(b.last)[b.open:]).grow(1, recordHead+len(rdata))
 		e.rdata = uint32(len(r.arena) - len(rdata) - 2)
 	} else {
 		e.apart, e.rdata = true, uint32(len(b.apart))
@@ -132,11 +132,11 @@ func (b *Builder) Add(e Entry, rdata []byte) error {
 func (b *Builder) grows(typ uint16) bool {
 	last := b.made.block(b.last)
 	if b.open > 0 {
-		if s := packedSet(last[b.open:]); s.typ() == typ {
-			return s.count() < maxCount
+		if s := Packed(last[b.open:]); s.Type() == typ {
+			return s.Count() < maxCount
 		}
 	}
-	if last.find(typ) > 0 || last.count() == maxCount {
+	if last.set(typ) != nil || last.count() == maxCount {
 		return false
 	}
 	b.open = b.made.begin(b.last, typ)

@@ -116,7 +116,7 @@ func (m made) check(t *testing.T, rt *rapid.T) {
 		}
 		last = rrset
 		out := set.Lookup(rrset.Owner, rrset.Type)
-		if found := slices.Collect(set.Rdata(out.RRset)); out.Owner != rrset.Owner || !slices.EqualFunc(found, rrset.Rdata, bytes.Equal) {
+		if found := slices.Collect(out.RRset.Rdata()); out.Owner != rrset.Owner || !slices.EqualFunc(found, rrset.Rdata, bytes.Equal) {
 			rt.Fatalf("%s: lookup gives %+v %x", key, out, found)
 		}
 	}

@@ -25,20 +25,19 @@ func differing(a, b *Records, yield func(inA, inB RRset) bool) bool {
 		b = &Records{}
 	}
 	table := newNameTable(b, b.owners)
-	var sets []packedSet
+	var sets []Packed
 	for id := range a.all() {
 		own := a.block(id)
 		other, ok := table.find(b, string(own.name()))
 		sets = own.appendSets(sets[:0])
 		for _, set := range sets {
-			at := 0
+			var same Packed
 			if ok {
-				at = b.block(other).find(set.typ())
+				same = b.block(other).set(set.Type())
 			}
 			var inB RRset
-			if at > 0 {
-				same := packedSet(b.block(other)[at:])
-				if bytes.Equal(set.records(), same.records()) {
+			if same != nil {
+				if bytes.Equal(set.Records(), same.Records()) {
 					continue
 				}
 				inB = unpack(own.name(), same, nil)

@@ -188,7 +188,7 @@ func (x *explaining) step(name Name) (next Name) {
 		x.hosts(out, name, s)
 	case Positive, Alias, Redirect, Referral:
 		x.e.Result = "NOERROR"
-		for _, rr := range x.set.Unpack(out.RRset, owner(out, name)) {
+		for _, rr := range out.RRset.Unpack(owner(out, name)) {
 			x.add(rr)
 			if c, ok := rr.(*dns.CNAME); ok && out.Kind == Alias {
 				next, _ = ParseName(c.Target)
@@ -197,7 +197,7 @@ func (x *explaining) step(name Name) (next Name) {
 		if out.Kind == Redirect && x.alias != "" {
 			next, _ = x.set.behind(name, out)
 		}
-		s.TTL, s.TTLWhy = x.set.TTL(out.RRset), "static"
+		s.TTL, s.TTLWhy = out.RRset.TTL(), "static"
 		if out.Kind == Referral {
 			x.lost()
 		}

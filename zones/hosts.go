@@ -66,7 +66,7 @@ func (s *Set) claims(id DynamicID, qtype uint16, out *Outcome) bool {
 		return true
 	}
 	for h := d.first; h < d.first+uint32(d.hosts); h++ {
-		if s.hosts[h].Type == qtype || qtype == dns.TypeANY && out.RRset == 0 {
+		if s.hosts[h].Type == qtype || qtype == dns.TypeANY && out.RRset == nil {
 			out.Kind, out.Hosts = Hosted, HostsID(h)
 			return true
 		}

@@ -32,7 +32,7 @@ type Outcome struct {
 	Zone     ZoneID
 	Owner    Name // of what answers, as the zone has it; the closest encloser where nothing does
 	Wildcard bool // Owner is a wildcard that stands for the question's name (RFC 4592)
-	RRset    RRsetID
+	RRset    Packed
 	Dynamic  DynamicID
 	Hosts    HostsID
 }
@@ -58,8 +58,7 @@ func (s *Set) Find(out *Outcome, qname Name, qtype uint16) {
 		n, exact = s.delegating(qname, n)
 	}
 	out.Zone = n.zone
-	b := n.block()
-	if b.flags()&(isOccluded|isCut|hasDNAME) != 0 {
+	if n.flags()&(isOccluded|isCut|hasDNAME) != 0 {
 		if top, ok := s.occluder(n, exact, qtype); ok {
 			s.leave(out, top)
 			return
@@ -69,22 +68,22 @@ func (s *Set) Find(out *Outcome, qname Name, qtype uint16) {
 		s.answer(out, n, qtype)
 		return
 	}
-	if b.flags()&hasWildcard != 0 {
+	if n.flags()&hasWildcard != 0 {
 		var buf [maxName + 2]byte
-		wildcard := append(append(buf[:0], 1, '*'), b.name()...)
+		wildcard := append(append(buf[:0], 1, '*'), n.name()...)
 		if w, ok := s.find(n.zone, text(wildcard)); ok {
 			s.answer(out, w, qtype)
 			out.Wildcard = true
 			return
 		}
 	}
-	out.Kind, out.Owner = NoSuchName, b.name()
+	out.Kind, out.Owner = NoSuchName, n.name()
 }
 
 // delegating returns the node that answers for the DS of a name, or its closest encloser. At an apex that is
 // the parent's, where that is here too (RFC 4035 §3.1.4.1).
 func (s *Set) delegating(qname Name, n node) (at node, exact bool) {
-	if len(qname) != len(n.in.origin) {
+	if len(qname) != len(s.zones[n.zone].Origin) {
 		return n, true
 	}
 	above, ok := s.enclosing(qname.Parent())
@@ -116,16 +115,16 @@ func (s *Set) enclosing(name Name) (n node, ok bool) {
 // occluder returns the topmost zone cut or DNAME that takes a question away from the node found for it,
 // if there is one. The parent's side answers for DS at the cut itself.
 func (s *Set) occluder(n node, exact bool, qtype uint16) (top node, ok bool) {
-	flags := n.block().flags()
+	flags := n.flags()
 	if flags&isCut != 0 && !(exact && qtype == dns.TypeDS) || flags&hasDNAME != 0 && !exact {
 		top, ok = n, true
 	}
 	if flags&isOccluded == 0 {
 		return top, ok
 	}
-	for name := n.block().name(); name != n.in.origin; {
+	for name := n.name(); name != s.zones[n.zone].Origin; {
 		name = name.Parent()
-		if up, found := s.find(n.zone, string(name)); found && up.block().flags()&(isCut|hasDNAME) != 0 {
+		if up, found := s.find(n.zone, string(name)); found && up.flags()&(isCut|hasDNAME) != 0 {
 			top, ok = up, true
 		}
 	}
@@ -134,8 +133,8 @@ func (s *Set) occluder(n node, exact bool, qtype uint16) (top node, ok bool) {
 
 // leave answers for what lies at or below a zone cut, or below a DNAME.
 func (s *Set) leave(out *Outcome, n node) {
-	out.Owner = n.block().name()
-	if n.block().flags()&isCut != 0 {
+	out.Owner = n.name()
+	if n.flags()&isCut != 0 {
 		out.Kind, out.RRset = Referral, n.set(dns.TypeNS)
 	} else {
 		out.Kind, out.RRset = Redirect, n.set(dns.TypeDNAME)
@@ -144,20 +143,20 @@ func (s *Set) leave(out *Outcome, n node) {
 
 // answer answers from a node of the Zone of out that is authoritative here.
 func (s *Set) answer(out *Outcome, n node, qtype uint16) {
-	out.Owner, out.RRset = n.block().name(), n.set(qtype)
+	out.Owner, out.RRset = n.name(), n.set(qtype)
 	if qtype == dns.TypeANY {
 		out.RRset = n.first() // RFC 8482 §4.1: one RRset stands for all
 	}
 	d, pooled := s.dynamicAt(n)
 	switch {
-	case qtype == dns.TypeSOA && len(out.Owner) == len(n.in.origin): // its apex
+	case qtype == dns.TypeSOA && len(out.Owner) == len(s.zones[n.zone].Origin): // its apex
 		out.Kind = ApexSOA
 	case pooled && s.claims(d, qtype, out):
-	case out.RRset != 0:
+	case out.RRset != nil:
 		out.Kind = Positive
 	default:
 		out.Kind = NoSuchType
-		if out.RRset = n.set(dns.TypeCNAME); out.RRset != 0 {
+		if out.RRset = n.set(dns.TypeCNAME); out.RRset != nil {
 			out.Kind = Alias
 		}
 	}
@@ -165,7 +164,7 @@ func (s *Set) answer(out *Outcome, n node, qtype uint16) {
 
 // dynamicAt returns the Dynamic of a node, if it has one.
 func (s *Set) dynamicAt(n node) (DynamicID, bool) {
-	id, ok := n.block().dynamic()
+	id, ok := n.dynamic()
 	if !ok {
 		return 0, false
 	}
@@ -184,17 +183,20 @@ func (s *Set) dynamicOf(zone ZoneID, owner Name) (DynamicID, bool) {
 func isAddress(qtype uint16) bool { return qtype == dns.TypeA || qtype == dns.TypeAAAA }
 
 // A Glue is the addresses that a zone holds for a name, even below a zone cut.
-type Glue struct{ four, six RRsetID }
+type Glue struct{ four, six Packed }
 
-// Of returns the RRset of one address type; 0 if there is none.
-func (g Glue) Of(qtype uint16) RRsetID {
+// None reports whether it holds none.
+func (g Glue) None() bool { return g.four == nil && g.six == nil }
+
+// Of returns the RRset of one address type; nil if there is none.
+func (g Glue) Of(qtype uint16) Packed {
 	switch qtype {
 	case dns.TypeA:
 		return g.four
 	case dns.TypeAAAA:
 		return g.six
 	}
-	return 0
+	return nil
 }
 
 // Glue returns what a zone holds for a name.

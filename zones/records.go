@@ -49,7 +49,7 @@ func (r *Records) All() iter.Seq[RRset] {
 		if r == nil {
 			return
 		}
-		var sets []packedSet
+		var sets []Packed
 		var rdata [][]byte
 		for id := range r.all() {
 			b := r.block(id)
@@ -66,11 +66,11 @@ func (r *Records) All() iter.Seq[RRset] {
 }
 
 // unpack is an RRset at a name; its rdata are put into rdata.
-func unpack(owner Name, set packedSet, rdata [][]byte) RRset {
-	for b := range set.rdata() {
+func unpack(owner Name, set Packed, rdata [][]byte) RRset {
+	for b := range set.Rdata() {
 		rdata = append(rdata, b)
 	}
-	return RRset{Owner: owner, Type: set.typ(), TTL: set.ttl(), Rdata: rdata}
+	return RRset{Owner: owner, Type: set.Type(), TTL: set.TTL(), Rdata: rdata}
 }
 
 func (r *Records) block(id OwnerID) block { return r.arena[int(id)*blockUnit:] }

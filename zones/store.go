@@ -2,7 +2,6 @@ package zones
 
 import (
 	"hash/maphash"
-	"iter"
 	"unsafe"
 )
 
@@ -42,18 +41,15 @@ type extent struct {
 	zone ZoneID
 }
 
-// A node is a name of a zone: where its block begins, in bytes.
+// A node is a name of a zone.
 type node struct {
-	in   *Records
-	at   uint32
+	block
 	zone ZoneID
 }
 
-func (n node) block() block { return n.in.arena[n.at:] }
-
 func (s *store) node(id nodeID) node {
 	p := &s.pages[id>>pageBits]
-	return node{p.in, (uint32(p.base) + uint32(id)%pageUnits) * blockUnit, p.zone}
+	return node{p.in.block(p.base + OwnerID(id%pageUnits)), p.zone}
 }
 
 // itsOwn stands for the zone that a name belongs to, the deepest that holds it.
@@ -75,7 +71,7 @@ func (s *store) find(zone ZoneID, name string) (n node, ok bool) {
 		if (at^slot(h))&slotHash != 0 || zone == itsOwn && at&slotForeign != 0 {
 			continue
 		}
-		if n = s.node(nodeID(at&slotNode) - 1); (zone == itsOwn || n.zone == zone) && n.block().is(name) {
+		if n = s.node(nodeID(at&slotNode) - 1); (zone == itsOwn || n.zone == zone) && n.is(name) {
 			return n, true
 		}
 	}
@@ -122,35 +118,6 @@ func (s *store) index(names int, foreign func(zone ZoneID, name Name) bool) {
 		}
 	}
 }
-
-// An RRsetID names a static RRset of a Set. The zero RRsetID is none.
-type RRsetID uint64
-
-// set returns the RRset of a type at a node, 0 if it has none.
-func (n node) set(qtype uint16) RRsetID { return n.id(n.block().find(qtype)) }
-
-// first returns the static RRset of the lowest type of a node, 0 if it has none.
-func (n node) first() RRsetID { return n.id(n.block().lowest()) }
-
-// id makes the id of an RRset from its place in the block; 0 stays none.
-func (n node) id(at int) RRsetID {
-	if at == 0 {
-		return 0
-	}
-	return RRsetID(n.zone)<<32 | RRsetID(n.at+uint32(at))
-}
-
-// at returns an RRset.
-func (s *Set) at(r RRsetID) packedSet { return s.zones[r>>32].records.arena[uint32(r):] }
-
-// Type returns the type of an RRset.
-func (s *Set) Type(r RRsetID) uint16 { return s.at(r).typ() }
-
-// TTL returns the TTL of an RRset.
-func (s *Set) TTL(r RRsetID) uint32 { return s.at(r).ttl() }
-
-// Rdata yields the rdata of an RRset in wire form. They are shared: read only.
-func (s *Set) Rdata(r RRsetID) iter.Seq[[]byte] { return s.at(r).rdata() }
 
 // Bytes returns how much memory names, records and the table take; pools and what they answer take more.
 func (s *Set) Bytes() int {

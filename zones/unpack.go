@@ -7,13 +7,12 @@ import (
 	"github.com/miekg/dns"
 )
 
-// Unpack returns the records of an RRset under the given owner, which may be a client's spelling of it
+// Unpack returns the records under the given owner, which may be a client's spelling of it
 // or a name that a wildcard stands for. They are new: the caller may change them.
-func (s *Set) Unpack(r RRsetID, owner string) []dns.RR {
-	set := s.at(r)
-	out := make([]dns.RR, 0, set.count())
-	for rdata := range set.rdata() {
-		out = append(out, UnpackRdata(owner, set.typ(), set.ttl(), rdata))
+func (s Packed) Unpack(owner string) []dns.RR {
+	out := make([]dns.RR, 0, s.Count())
+	for rdata := range s.Rdata() {
+		out = append(out, UnpackRdata(owner, s.Type(), s.TTL(), rdata))
 	}
 	return out
 }

@@ -1,18 +1,57 @@
 package zones
 
-import "encoding/binary"
+import (
+	"encoding/binary"
+	"iter"
+)
 
-// A Heading is what the records of a static RRset have in common, and how many there are.
-type Heading struct {
-	Type, Count uint16
-	TTL         uint32
+// A Packed is a static RRset as it stands in memory, among what else stands at its name:
+//
+//	type (2) | records (2) | their bytes (4) | records, or the place of a Dynamic in Source.Dynamic (4)
+//
+// Numbers of its own are little-endian. The records are in wire form, each owned by a compression pointer to the
+// name of the question, so that they answer it as they stand. The mark of a Dynamic has type 0. As a value it
+// begins with the RRset and may go on behind it; it is shared: read only. Nil is none.
+type Packed []byte
+
+const (
+	setHead    = 8
+	recordHead = 12 // of a record in wire form, up to its data
+)
+
+// Type returns the type of the records.
+func (s Packed) Type() uint16 { return binary.LittleEndian.Uint16(s) }
+
+// Count returns how many records there are.
+func (s Packed) Count() int { return int(binary.LittleEndian.Uint16(s[2:])) }
+
+func (s Packed) size() int { return int(binary.LittleEndian.Uint32(s[4:])) }
+func (s Packed) len() int  { return setHead + s.size() }
+
+// grow counts records that were appended, and the bytes that they have.
+func (s Packed) grow(records, bytes int) {
+	binary.LittleEndian.PutUint16(s[2:], uint16(s.Count()+records))
+	binary.LittleEndian.PutUint32(s[4:], uint32(s.size()+bytes))
 }
 
-// Packed returns the records of an RRset in wire form, each owned by a compression pointer to the name of the
-// question. They are shared: read only.
-func (s *Set) Packed(r RRsetID) (Heading, []byte) {
-	set := s.at(r)
-	return Heading{set.typ(), uint16(set.count()), set.ttl()}, set.records()
+// Records returns the records in wire form. There is at least one.
+func (s Packed) Records() []byte { return s[setHead:s.len():s.len()] }
+
+// TTL returns the one TTL of the records.
+func (s Packed) TTL() uint32 { return binary.BigEndian.Uint32(s[setHead+6:]) }
+
+// Rdata yields the data of the records, in wire form.
+func (s Packed) Rdata() iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		rest := s.Records()
+		for len(rest) > 0 {
+			end := recordHead + int(binary.BigEndian.Uint16(rest[recordHead-2:]))
+			if !yield(rest[recordHead:end:end]) {
+				return
+			}
+			rest = rest[end:]
+		}
+	}
 }
 
 // toQuestion is a compression pointer to the name of the question (RFC 1035 §4.1.4).

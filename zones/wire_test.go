@@ -13,15 +13,14 @@ import (
 	"vitalns/zones/policy"
 )
 
-// What Packed shows of the store is what Rdata yields, as records of the question's name.
+// The records of a Packed are what Rdata yields, as records of the question's name.
 func TestPackedIsRdata(t *testing.T) {
 	set := zonetest.Compile(t, zonetest.Master(t, zonetest.HardOrigin, zonetest.HardZone))
 	for _, qtype := range []uint16{dns.TypeNS, dns.TypeMX, dns.TypeTXT} {
 		out := set.Lookup(zonetest.Name(t, zonetest.HardOrigin), qtype)
-		want := slices.Collect(set.Rdata(out.RRset))
-		h, records := set.Packed(out.RRset)
-		if count := int(h.Count); count != len(want) || count == 0 || h.Type != qtype || h.TTL != set.TTL(out.RRset) {
-			t.Fatalf("type %d: %+v, want %d", qtype, h, len(want))
+		want, records := slices.Collect(out.RRset.Rdata()), out.RRset.Records()
+		if n := out.RRset.Count(); n != len(want) || n == 0 || out.RRset.Type() != qtype {
+			t.Fatalf("type %d: %d records of type %d, %d data", qtype, n, out.RRset.Type(), len(want))
 		}
 		msg := append(make([]byte, 12), 1, 'x', 0) // a name where a question stands
 		off := len(msg)
@@ -31,7 +30,7 @@ func TestPackedIsRdata(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if want := zones.UnpackRdata("x.", qtype, h.TTL, rdata); rr.String() != want.String() {
+			if want := zones.UnpackRdata("x.", qtype, out.RRset.TTL(), rdata); rr.String() != want.String() {
 				t.Errorf("got %v, want %v", rr, want)
 			}
 			off = next

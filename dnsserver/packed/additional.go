@@ -92,7 +92,7 @@ func (a *Answerer) additional() {
 // referralGlue adds what the zone holds for the name servers of a referral, first those below the cut,
 // without which the referral is of no use (RFC 9471 §3).
 func (a *Answerer) referralGlue() {
-	for _, rest := a.set.Packed(a.cut.RRset); len(rest) > 0; {
+	for rest := a.cut.RRset.Records(); len(rest) > 0; {
 		var one []byte
 		one, rest = first(rest)
 		target, _ := nameIn(one, 0) // it has been written already
@@ -118,10 +118,10 @@ var addressTypes = [...]uint16{dns.TypeA, dns.TypeAAAA}
 // glueRecords adds the addresses of one type that the zone of the referral holds for a name server, even
 // below a zone cut; or those that it answers with.
 func (a *Answerer) glueRecords(l *lead, qtype uint16) {
-	switch id := l.glue.Of(qtype); {
-	case id != 0:
-		a.courtesy(&owner{name: view(l.name)}, id)
-	case !a.required && l.glue == zones.Glue{}:
+	switch set := l.glue.Of(qtype); {
+	case set != nil:
+		a.courtesy(&owner{name: view(l.name)}, set)
+	case !a.required && l.glue.None():
 		a.addresses(l, qtype)
 	}
 }
@@ -139,8 +139,8 @@ func (a *Answerer) addresses(l *lead, qtype uint16) {
 	case zones.Positive:
 		a.courtesy(&o, out.RRset)
 	case zones.Referral:
-		if id := a.set.Glue(out.Zone, l.name).Of(qtype); id != 0 && l.from == dns.TypeNS {
-			a.courtesy(&o, id)
+		if set := a.set.Glue(out.Zone, l.name).Of(qtype); set != nil && l.from == dns.TypeNS {
+			a.courtesy(&o, set)
 		}
 	case zones.Pooled:
 		pool := a.route(out.Dynamic)
@@ -159,10 +159,9 @@ func (a *Answerer) addresses(l *lead, qtype uint16) {
 }
 
 // courtesy adds a static RRset, if it fits.
-func (a *Answerer) courtesy(o *owner, id zones.RRsetID) {
+func (a *Answerer) courtesy(o *owner, set zones.Packed) {
 	if a.open() {
-		h, records := a.set.Packed(id)
-		a.close(a.w.rrset(o, h, records))
+		a.close(a.w.rrset(o, set))
 	}
 }
 

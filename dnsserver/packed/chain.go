@@ -79,9 +79,8 @@ func (a *Answerer) outcome(at *step, out *zones.Outcome) (next []byte, rcode int
 		a.soa(&at.owner, out.Zone, a.set.Zone(out.Zone).SOA.TTL)
 		a.answered(edge.FromStatic, 1)
 	case zones.Alias:
-		h, records := a.set.Packed(out.RRset)
-		cname, _ := first(records)
-		a.w.named(&at.owner, h.Type, h.TTL, cname, layout{0, true})
+		cname, _ := first(out.RRset.Records())
+		a.w.named(&at.owner, dns.TypeCNAME, out.RRset.TTL(), cname, layout{0, true})
 		a.answered(edge.FromStatic, 1)
 		return a.target(cname), dns.RcodeSuccess
 	case zones.Referral:
@@ -100,17 +99,17 @@ func (a *Answerer) outcome(at *step, out *zones.Outcome) (next []byte, rcode int
 }
 
 // positive answers with a static RRset.
-func (a *Answerer) positive(at *step, id zones.RRsetID) {
-	h, rest := a.set.Packed(id)
-	a.answered(edge.FromStatic, a.w.rrset(&at.owner, h, rest))
-	if !leads(h.Type) {
+func (a *Answerer) positive(at *step, set zones.Packed) {
+	a.answered(edge.FromStatic, a.w.rrset(&at.owner, set))
+	typ := set.Type()
+	if !leads(typ) {
 		return
 	}
-	_, l := kindOf(h.Type)
-	for len(rest) > 0 {
+	_, l := kindOf(typ)
+	for rest := set.Records(); len(rest) > 0; {
 		var one []byte
 		one, rest = first(rest)
-		a.lead(at, h.Type, one, l.before)
+		a.lead(at, typ, one, l.before)
 	}
 }
 
@@ -133,8 +132,7 @@ func (a *Answerer) target(rdata []byte) []byte {
 func (a *Answerer) refer(out *zones.Outcome) {
 	a.referral, a.cut = true, *out
 	cut := owner{name: view(out.Owner)}
-	h, records := a.set.Packed(out.RRset)
-	a.authorities += a.w.rrset(&cut, h, records)
+	a.authorities += a.w.rrset(&cut, out.RRset)
 	a.trace.Source = max(a.trace.Source, edge.FromStatic)
 }
 

@@ -1,8 +1,6 @@
 package packed
 
 import (
-	"encoding/binary"
-
 	"github.com/miekg/dns"
 
 	"vitalns/dnsserver/edge"
@@ -25,7 +23,7 @@ func (a *Answerer) pooled(at *step, out *zones.Outcome) (next []byte, rcode int)
 	}
 	if !names {
 		if t := a.table.Turn(pool, qtype); t.Members != 0 {
-			a.turn(at, qtype, t)
+			a.turn(at, t)
 			return nil, dns.RcodeSuccess
 		}
 	}
@@ -39,7 +37,7 @@ func (a *Answerer) pooled(at *step, out *zones.Outcome) (next []byte, rcode int)
 	switch {
 	case result == zones.DrawnServFail:
 		return nil, dns.RcodeServerFailure
-	case result == zones.DrawnNoData && at.qtype == dns.TypeANY && out.RRset != 0:
+	case result == zones.DrawnNoData && at.qtype == dns.TypeANY && out.RRset != nil:
 		a.beside(at, out)
 		return nil, dns.RcodeSuccess
 	case result == zones.DrawnNoData:
@@ -65,7 +63,7 @@ func (a *Answerer) pooled(at *step, out *zones.Outcome) (next []byte, rcode int)
 }
 
 // turn answers with members that take turns.
-func (a *Answerer) turn(at *step, qtype uint16, t *zones.Turn) {
+func (a *Answerer) turn(at *step, t *zones.Turn) {
 	from := policy.Turn(int(t.Members), a.in.Draw)
 	if len(a.trace.Members) == 0 {
 		a.trace.Pool = int(t.From)
@@ -76,16 +74,15 @@ func (a *Answerer) turn(at *step, qtype uint16, t *zones.Turn) {
 			}
 		}
 	}
-	h := zones.Heading{Type: qtype, TTL: t.TTL}
 	first, rest := t.Records(from)
-	a.w.plain(&at.owner, h, first)
-	a.w.plain(&at.owner, h, rest)
+	a.w.plain(&at.owner, first)
+	a.w.plain(&at.owner, rest)
 	a.answered(edge.FromPool, int(t.Size))
 }
 
 // beside answers with what stands beside a pool: records of other types.
 func (a *Answerer) beside(at *step, out *zones.Outcome) {
-	if out.RRset != 0 {
+	if out.RRset != nil {
 		a.positive(at, out.RRset)
 	} else {
 		a.negative(out.Zone, a.negativeTTL(out.Zone))
@@ -139,9 +136,7 @@ func (a *Answerer) records(o *owner, d *zones.FamilyAnswer) (count int) {
 			last = next // they stand together
 			count += int(next.Count)
 		}
-		if r := d.Body[first.Begin:last.End]; len(r) > 0 {
-			a.w.plain(o, zones.Heading{Type: binary.BigEndian.Uint16(r[2:]), TTL: d.TTL}, r)
-		}
+		a.w.plain(o, d.Body[first.Begin:last.End])
 	}
 	return count
 }

@@ -10,8 +10,9 @@ import (
 
 const (
 	headerSize   = 12
-	fixedSize    = 10            // of a record between its owner and its data
-	recordHead   = 2 + fixedSize // of one whose owner is a pointer
+	fixedSize    = 10                    // of a record between its owner and its data
+	ownerSize    = 2                     // of a pointer
+	recordHead   = ownerSize + fixedSize // of a record whose owner is a pointer
 	pointer      = 0xc000
 	toQuestion   = pointer | headerSize
 	maxPointer   = 0x3fff // offsets from there on cannot be pointed to (RFC 1035 §4.1.4)
@@ -167,13 +168,18 @@ func (w *writer) uint16(v uint16) {
 	}
 }
 
-// begin writes a record up to its data, of which n bytes are known, and returns where they are to go.
-func (w *writer) begin(o *owner, typ uint16, ttl uint32, n int) []byte {
+// owner writes the owner of a record.
+func (w *writer) owner(o *owner) {
 	if o.at == 0 {
 		o.at = w.name(o.name, true)
 	} else {
 		w.uint16(o.at)
 	}
+}
+
+// begin writes a record up to its data, of which n bytes are known, and returns where they are to go.
+func (w *writer) begin(o *owner, typ uint16, ttl uint32, n int) []byte {
+	w.owner(o)
 	b := w.room(fixedSize + n)
 	if b == nil {
 		return nil
@@ -192,16 +198,17 @@ func (w *writer) end(from int) {
 	}
 }
 
-// plain writes records whose data have no names that could be compressed.
-func (w *writer) plain(o *owner, h zones.Heading, records []byte) {
-	if o.at == toQuestion { // as they stand
+// plain writes records as they stand in the store: their data have no names that could be compressed.
+func (w *writer) plain(o *owner, records []byte) {
+	if o.at == toQuestion {
 		w.bytes(records)
 		return
 	}
 	for len(records) > 0 {
-		var one []byte
-		one, records = first(records)
-		copy(w.begin(o, h.Type, h.TTL, len(one)), one)
+		_, rest := first(records)
+		w.owner(o)
+		w.bytes(records[ownerSize : len(records)-len(rest)])
+		records = rest
 	}
 }
 
@@ -273,18 +280,19 @@ func first(records []byte) (rdata, rest []byte) {
 }
 
 // rrset writes a static RRset.
-func (w *writer) rrset(o *owner, h zones.Heading, records []byte) (count int) {
-	switch kind, l := kindOf(h.Type); kind {
+func (w *writer) rrset(o *owner, set zones.Packed) (count int) {
+	typ, records := set.Type(), set.Records()
+	switch kind, l := kindOf(typ); kind {
 	case plain:
-		w.plain(o, h, records)
+		w.plain(o, records)
 	case named:
-		for rest := records; len(rest) > 0; {
+		for ttl := set.TTL(); len(records) > 0; {
 			var one []byte
-			one, rest = first(rest)
-			w.named(o, h.Type, h.TTL, one, l)
+			one, records = first(records)
+			w.named(o, typ, ttl, one, l)
 		}
 	default:
 		w.lost = true
 	}
-	return int(h.Count)
+	return set.Count()
 }
