@@ -92,15 +92,15 @@ func (a *Answerer) additional() {
 // referralGlue adds what the zone holds for the name servers of a referral, first those below the cut,
 // without which the referral is of no use (RFC 9471 §3).
 func (a *Answerer) referralGlue() {
-	for rest := a.cut.RRset.Records(); len(rest) > 0; {
+	for rest := a.out.RRset.Records(); len(rest) > 0; {
 		var one []byte
 		one, rest = first(rest)
 		target, _ := nameIn(one, 0) // it has been written already
-		a.leadTo(a.canonical(target), 0, a.cut.Zone)
+		a.leadTo(a.canonical(target), 0, a.out.Zone)
 	}
 	for i := range a.leads {
 		l := &a.leads[i]
-		l.glue, l.below = a.set.Glue(a.cut.Zone, l.name), l.name.IsSubdomainOf(a.cut.Owner)
+		l.glue, l.below = a.set.Glue(a.out.Zone, l.name), l.name.IsSubdomainOf(a.out.Owner)
 	}
 	for _, a.required = range []bool{true, false} {
 		for _, qtype := range addressTypes {

@@ -24,27 +24,29 @@ type Answerer struct {
 	table *zones.Table
 	set   *zones.Set
 	w     writer
-	limit int // the most bytes the response may have
+	response
 
-	aa                           bool
-	answers, authorities, extras int // records
-	scope                        int // leading bits of the client subnet that the answer depended on
-	notes                        [maxNotes]note
-	noted                        int
-	padded                       bool // by padding bytes
-	padding                      int
-
-	referral bool // to cut
-	cut      zones.Outcome
-	leads    []lead
-	required bool // what is added must not be left out
-
-	courteous bool // what is added is additional
-	mark      mark // where the RRset being added begins
-
+	out     zones.Outcome // of the last name of the chain
+	leads   []lead
+	mark    mark // where the RRset being added begins
+	notes   [maxNotes]note
 	passed  []zones.Name
 	picked  []int
 	lowered []byte // names, in lower case
+}
+
+// A response is what is known of the one being written. It begins as the zero response.
+type response struct {
+	limit                        int // the most bytes it may have
+	answers, authorities, extras int // records
+	scope                        int // leading bits of the client subnet that the answer depended on
+	noted                        int // of the notes
+	padding                      int // bytes, where it is padded
+	aa                           bool
+	padded                       bool
+	referral                     bool // to cut
+	courteous                    bool // what is added is additional
+	required                     bool // what is added must not be left out
 }
 
 // loweredSpace bounds the names with capitals of one response; full: it is left to Respond.
@@ -69,15 +71,13 @@ func (a *Answerer) Answer(t *zones.Table, q *edge.Query, in *edge.Request, out [
 		return 0, nil, false
 	}
 	a.q, a.in, a.table, a.set = q, in, t, t.Set()
-	a.limit = a.most()
+	a.response = response{limit: a.most()}
 	end := headerSize + len(q.Name) + 4
 	if len(out) < end {
 		return 0, nil, false
 	}
 	a.trace.Zone, a.trace.Source, a.trace.Truncated, a.trace.Pool, a.trace.Members = edge.NoZone, edge.FromError, false, 0, a.trace.Members[:0]
 	a.w.reset(out[:min(len(out), a.limit)], q.Name)
-	a.aa, a.answers, a.authorities, a.extras, a.scope, a.noted = false, 0, 0, 0, 0, 0
-	a.referral, a.required, a.courteous, a.padded = false, false, false, false
 	a.leads, a.lowered = a.leads[:0], a.lowered[:0]
 	a.w.n = copy(out, q.Wire[:end])
 
@@ -95,7 +95,9 @@ func (a *Answerer) Answer(t *zones.Table, q *edge.Query, in *edge.Request, out [
 	if a.w.over && a.short() || a.w.lost {
 		return 0, nil, false
 	}
-	a.fit(end)
+	if a.w.over || a.w.n+a.optSize() > a.limit {
+		a.fit(end)
+	}
 	a.trace.Rcode, a.trace.Authoritative, a.trace.Answered = rcode, a.aa, a.answers > 0
 	a.header(out, rcode)
 	if q.EDNS {
@@ -132,9 +134,6 @@ func (a *Answerer) clear(end int) {
 // errors, and when what is left does not fit, everything, with TC set, so that the client comes back over
 // TCP.
 func (a *Answerer) fit(end int) {
-	if !a.w.over && a.w.n+a.optSize() <= a.limit {
-		return
-	}
 	a.noted = 0
 	if !a.w.over && a.w.n+a.optSize() <= a.limit {
 		return

@@ -23,8 +23,8 @@ type step struct {
 // chain answers a question of class IN. It returns the response code, which is that of the last name
 // (RFC 6604 §3).
 func (a *Answerer) chain() (rcode int) {
-	var out zones.Outcome
-	qname := a.question(&out)
+	out := &a.out
+	qname := a.question()
 	if out.Kind == zones.NotAuthoritative {
 		a.note(dns.ExtendedErrorCodeNotAuthoritative, "")
 		return dns.RcodeRefused
@@ -42,9 +42,9 @@ func (a *Answerer) chain() (rcode int) {
 		a.positive(&at, out.RRset)
 		return dns.RcodeSuccess
 	}
-	for a.passed = a.passed[:0]; ; a.set.Find(&out, at.qname, at.qtype) {
+	for a.passed = a.passed[:0]; ; a.set.Find(out, at.qname, at.qtype) {
 		a.passed = append(a.passed, at.qname)
-		next, rcode := a.outcome(&at, &out)
+		next, rcode := a.outcome(&at)
 		if rcode != dns.RcodeSuccess || next == nil || a.w.lost {
 			return rcode
 		}
@@ -58,7 +58,8 @@ func (a *Answerer) chain() (rcode int) {
 
 // question looks up the question and returns its name in lower case. As the client spelt it comes first: where
 // that is a name of a zone, it is in lower case.
-func (a *Answerer) question(out *zones.Outcome) (qname zones.Name) {
+func (a *Answerer) question() (qname zones.Name) {
+	out := &a.out
 	qname = text(a.q.Name)
 	a.set.Find(out, qname, a.q.Type)
 	if len(out.Owner) == len(qname) && !out.Wildcard || isLower(a.q.Name) {
@@ -70,7 +71,8 @@ func (a *Answerer) question(out *zones.Outcome) (qname zones.Name) {
 }
 
 // outcome adds one outcome to the response and returns the name that follows, if one does.
-func (a *Answerer) outcome(at *step, out *zones.Outcome) (next []byte, rcode int) {
+func (a *Answerer) outcome(at *step) (next []byte, rcode int) {
+	out := &a.out
 	switch out.Kind {
 	case zones.NotAuthoritative: // where the chain leads out
 	case zones.Positive:
@@ -84,9 +86,9 @@ func (a *Answerer) outcome(at *step, out *zones.Outcome) (next []byte, rcode int
 		a.answered(edge.FromStatic, 1)
 		return a.target(cname), dns.RcodeSuccess
 	case zones.Referral:
-		a.refer(out)
+		a.refer()
 	case zones.Pooled:
-		return a.pooled(at, out)
+		return a.pooled(at)
 	case zones.NoSuchType:
 		a.negative(out.Zone, a.negativeTTL(out.Zone))
 	case zones.NoSuchName:
@@ -100,12 +102,17 @@ func (a *Answerer) outcome(at *step, out *zones.Outcome) (next []byte, rcode int
 
 // positive answers with a static RRset.
 func (a *Answerer) positive(at *step, set zones.Packed) {
-	a.answered(edge.FromStatic, a.w.rrset(&at.owner, set))
+	a.answered(edge.FromStatic, set.Count())
 	typ := set.Type()
+	kind, l := kindOf(typ)
+	if kind == plain { // leads nowhere
+		a.w.plain(&at.owner, set.Records())
+		return
+	}
+	a.w.rrset(&at.owner, set)
 	if !leads(typ) {
 		return
 	}
-	_, l := kindOf(typ)
 	for rest := set.Records(); len(rest) > 0; {
 		var one []byte
 		one, rest = first(rest)
@@ -129,10 +136,10 @@ func (a *Answerer) target(rdata []byte) []byte {
 }
 
 // refer adds the name servers of a zone cut. Their addresses follow in additional.
-func (a *Answerer) refer(out *zones.Outcome) {
-	a.referral, a.cut = true, *out
-	cut := owner{name: view(out.Owner)}
-	a.authorities += a.w.rrset(&cut, out.RRset)
+func (a *Answerer) refer() {
+	a.referral = true
+	cut := owner{name: view(a.out.Owner)}
+	a.authorities += a.w.rrset(&cut, a.out.RRset)
 	a.trace.Source = max(a.trace.Source, edge.FromStatic)
 }
 

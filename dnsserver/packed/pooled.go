@@ -9,7 +9,8 @@ import (
 )
 
 // pooled answers from a pool.
-func (a *Answerer) pooled(at *step, out *zones.Outcome) (next []byte, rcode int) {
+func (a *Answerer) pooled(at *step) (next []byte, rcode int) {
+	out := &a.out
 	pool := a.route(out.Dynamic)
 	names := a.names(out.Dynamic, pool)
 	qtype := at.qtype
@@ -18,7 +19,7 @@ func (a *Answerer) pooled(at *step, out *zones.Outcome) (next []byte, rcode int)
 	case qtype == dns.TypeANY:
 		qtype = dns.TypeA
 	case qtype != dns.TypeA && qtype != dns.TypeAAAA:
-		a.beside(at, out)
+		a.beside(at)
 		return nil, dns.RcodeSuccess
 	}
 	if !names {
@@ -38,7 +39,7 @@ func (a *Answerer) pooled(at *step, out *zones.Outcome) (next []byte, rcode int)
 	case result == zones.DrawnServFail:
 		return nil, dns.RcodeServerFailure
 	case result == zones.DrawnNoData && at.qtype == dns.TypeANY && out.RRset != nil:
-		a.beside(at, out)
+		a.beside(at)
 		return nil, dns.RcodeSuccess
 	case result == zones.DrawnNoData:
 		// Health has a part in this absence: it is believed no longer than the pool's answers are.
@@ -81,11 +82,11 @@ func (a *Answerer) turn(at *step, t *zones.Turn) {
 }
 
 // beside answers with what stands beside a pool: records of other types.
-func (a *Answerer) beside(at *step, out *zones.Outcome) {
-	if out.RRset != nil {
-		a.positive(at, out.RRset)
+func (a *Answerer) beside(at *step) {
+	if a.out.RRset != nil {
+		a.positive(at, a.out.RRset)
 	} else {
-		a.negative(out.Zone, a.negativeTTL(out.Zone))
+		a.negative(a.out.Zone, a.negativeTTL(a.out.Zone))
 	}
 }
 
