@@ -1,7 +1,6 @@
 package probe
 
 import (
-	"io"
 	"net"
 	"net/netip"
 	"sync"
@@ -21,38 +20,6 @@ func TestIdleSockets(t *testing.T) {
 			expectResult(t, run(t, c, env, closedPort(t), long), "failed refused")
 			if len(env.idle.four) != 0 {
 				t.Errorf("a socket is kept that was refused")
-			}
-		}
-	}
-}
-
-// A target's program is not disturbed by probes of its port alone, and nothing of them waits for it: what it
-// accepts first, and all that fits its backlog, are others.
-func TestKnockIsNotAccepted(t *testing.T) {
-	for _, source := range [][]netip.Addr{nil, {netip.MustParseAddr("127.0.0.9")}} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		to := netip.MustParseAddrPort(l.Addr().String())
-		env, c := &Env{Source: source}, configured(t, "tcp", number("port", 1))
-		for range 5000 { // more than a backlog holds
-			expectResult(t, run(t, c, env, to, long), "ok")
-		}
-		guest, err := net.Dial("tcp", l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		host, err := l.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if host.RemoteAddr().String() != guest.LocalAddr().String() {
-			t.Errorf("source %v: %s is accepted, not %s", source, host.RemoteAddr(), guest.LocalAddr())
-		}
-		for _, c := range []io.Closer{guest, host, l} {
-			if err := c.Close(); err != nil {
-				t.Error(err)
 			}
 		}
 	}
