@@ -20,19 +20,20 @@ type Table struct {
 }
 
 // pages hold an answer by PoolID and, beside it, what most queries need of it, in two levels, of which a change
-// copies one page and the upper one: it costs the same among ten pools and among ten thousand.
+// copies the pages it is about, of at most 4 kB each, and the upper level, 8 bytes for each page.
 type pages struct {
 	answers []*[pageSize]*PoolAnswer
-	turns   []*turns
+	turns   [2][]*turns // of ip4 and ip6
 }
 
 const pageSize = 32
 
-func newPages(n int) pages {
-	n = (n + pageSize - 1) / pageSize
-	ps := pages{make([]*[pageSize]*PoolAnswer, n), make([]*turns, n)}
-	for i := range n {
-		ps.answers[i], ps.turns[i] = new([pageSize]*PoolAnswer), new(turns)
+func newPages(n int) (ps pages) {
+	for range (n + pageSize - 1) / pageSize {
+		ps.answers = append(ps.answers, new([pageSize]*PoolAnswer))
+		for f := range ps.turns {
+			ps.turns[f] = append(ps.turns[f], new(turns))
+		}
 	}
 	return ps
 }
@@ -43,21 +44,25 @@ func (ps *pages) at(id PoolID) *PoolAnswer { return ps.answers[id/pageSize][id%p
 func (ps *pages) put(a *PoolAnswer) {
 	page, i := a.ID/pageSize, a.ID%pageSize
 	ps.answers[page][i] = a
-	for f := range ps.turns[page] {
-		ps.turns[page][f][i] = a.by[f].turn(family(f))
+	for f := range ps.turns {
+		ps.turns[f][page][i] = a.by[f].turn(family(f))
 	}
 }
 
 // with returns the pages with these answers put in, which are ascending by id. ps is not changed.
 func (ps *pages) with(answers []*PoolAnswer) pages {
-	next := pages{slices.Clone(ps.answers), slices.Clone(ps.turns)}
+	next := pages{answers: slices.Clone(ps.answers)}
 	last := -1
 	for _, a := range answers {
-		if page := int(a.ID / pageSize); page != last {
-			own, turns := *ps.answers[page], *ps.turns[page]
-			next.answers[page], next.turns[page], last = &own, &turns, page
+		page := int(a.ID / pageSize)
+		if page != last {
+			own := *next.answers[page]
+			next.answers[page], last = &own, page
 		}
-		next.put(a)
+		next.answers[page][a.ID%pageSize] = a
+	}
+	for f := range ps.turns {
+		next.turns[f] = withTurns(ps.turns[f], family(f), answers)
 	}
 	return next
 }

@@ -2,6 +2,7 @@ package zones
 
 import (
 	"math"
+	"slices"
 
 	"github.com/miekg/dns"
 
@@ -27,9 +28,31 @@ const (
 	maxTurn  = 5
 )
 
-// turns are those of a page of pools, of ip4 and ip6. They have no pointers, so that the runtime keeps nothing
-// beside them and each begins with a line.
-type turns [2][pageSize]Turn
+// turns are those of a page of pools. They have no pointers, so that the runtime keeps nothing beside them and
+// each begins with a line.
+type turns [pageSize]Turn
+
+// withTurns returns the pages of a family with the Turns of these answers put in, which are ascending by id: the
+// same pages where no Turn is another one, as in a family that the pools have no addresses of.
+func withTurns(pages []*turns, f family, answers []*PoolAnswer) []*turns {
+	next, last := pages, -1
+	for _, a := range answers {
+		page, i := int(a.ID/pageSize), a.ID%pageSize
+		t := a.by[f].turn(f)
+		if next[page][i] == t {
+			continue
+		}
+		if last < 0 {
+			next = slices.Clone(pages)
+		}
+		if page != last {
+			own := *next[page]
+			next[page], last = &own, page
+		}
+		next[page][i] = t
+	}
+	return next
+}
 
 // Turn returns the Turn of a pool for a type of question, which is A or AAAA.
 func (t *Table) Turn(p PoolID, qtype uint16) *Turn {
@@ -37,7 +60,7 @@ func (t *Table) Turn(p PoolID, qtype uint16) *Turn {
 	if qtype == dns.TypeAAAA {
 		f = ip6
 	}
-	return &t.answers.turns[p/pageSize][f][p%pageSize]
+	return &t.answers.turns[f][p/pageSize][p%pageSize]
 }
 
 // Index returns the place of a member in the file order of From.
