@@ -114,7 +114,7 @@ type Node struct {
 	begun    chan struct{} // closed when the parts are made
 	ended    chan struct{} // closed when Run returns
 
-	reloading chan struct{} // holds one while files are read to be served
+	reloading chan struct{} // holds one while files are read, by a reload or a plan
 
 	inbox    chan gossip.Message
 	commands chan func(now time.Time)

@@ -14,35 +14,45 @@ import (
 
 // Plan reads the files and says what a reload would change; nothing changes.
 func (n *Node) Plan(ctx context.Context) (r Reload, err error) {
-	aside(func() { r, err = n.plan(ctx) })
+	err = n.alone(ctx, func(ctx context.Context) error {
+		l := n.world.Load()
+		m, err := n.moment(ctx)
+		if err == nil {
+			r = m.compare(l)
+		}
+		return err
+	})
 	return r, err
-}
-
-func (n *Node) plan(ctx context.Context) (Reload, error) {
-	defer n.settleMemory()
-	l := n.world.Load()
-	m, err := n.moment(ctx)
-	if err != nil {
-		return Reload{}, err
-	}
-	return m.compare(l), nil
 }
 
 // Reload reads the files and serves them, whole or not at all. The comparison is made beside the loop: it
-// takes long where zones are large.
+// takes long where zones are large. One that has begun comes to its end, whether or not ctx does: files so
+// large that whoever asks gives up every time could else never be served.
 func (n *Node) Reload(ctx context.Context) (r Reload, err error) {
-	aside(func() { r, err = n.reload(ctx) })
+	err = n.alone(ctx, func(ctx context.Context) error {
+		r, err = n.reload(context.WithoutCancel(ctx))
+		return err
+	})
 	return r, err
 }
 
-func (n *Node) reload(ctx context.Context) (Reload, error) {
+// alone reads files by f when nobody else does: files read earlier must not be served later, and memory is for
+// one load beside what is served. Who waits for that gives up when ctx does.
+func (n *Node) alone(ctx context.Context, f func(context.Context) error) (err error) {
 	select {
-	case n.reloading <- struct{}{}: // or files read earlier might be served later
+	case n.reloading <- struct{}{}:
 	case <-ctx.Done():
-		return Reload{}, fmt.Errorf("wait for the reload before: %w", ctx.Err())
+		return fmt.Errorf("wait for the reload or plan before: %w", ctx.Err())
 	}
 	defer func() { <-n.reloading }()
-	defer n.settleMemory()
+	aside(func() {
+		defer n.settleMemory()
+		err = f(ctx)
+	})
+	return err
+}
+
+func (n *Node) reload(ctx context.Context) (Reload, error) {
 	l := n.world.Load()
 	m, err := n.moment(ctx)
 	if err != nil {
