@@ -44,7 +44,7 @@ const (
 // Admin is the admin HTTP of a node. It speaks before the node is ready, and while it stops.
 type Admin struct {
 	node  *Node
-	token string // needed for changes unless over the unix socket; "" refuses them there
+	token string // needed for changes and plans unless over the unix socket; "" refuses them there
 	mux   *http.ServeMux
 }
 
@@ -62,7 +62,7 @@ func NewAdmin(n *Node, token string, registry *prometheus.Registry) *Admin {
 	a.mux.HandleFunc("GET /api/v1/explain", a.explain)
 	a.mux.HandleFunc("GET /api/v1/members", a.members)
 	a.mux.HandleFunc("GET /api/v1/overrides", a.overrides)
-	a.mux.HandleFunc("GET /api/v1/plan", a.plan)
+	a.mux.HandleFunc("GET /api/v1/plan", a.guarded(a.plan)) // it shows lines of files, and reads them all
 	a.mux.HandleFunc("POST /api/v1/overrides", a.guarded(a.override))
 	a.mux.HandleFunc("POST /api/v1/failback", a.guarded(a.failback))
 	a.mux.HandleFunc("POST /api/v1/reload", a.guarded(a.reload))
@@ -114,14 +114,14 @@ func (a *Admin) Serve(ctx context.Context, listeners ...net.Listener) error {
 	return err
 }
 
-// guarded lets a change through if it came over the unix socket or carries the token.
+// guarded lets through what came over the unix socket or carries the token.
 func (a *Admin) guarded(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		if trusted, _ := r.Context().Value(trustKey{}).(bool); !trusted {
 			got, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
 			switch {
 			case a.token == "":
-				refuse(w, http.StatusForbidden, "changes over HTTP need a token, and this node has none",
+				refuse(w, http.StatusForbidden, "changes and plans over HTTP need a token, and this node has none",
 					"use the unix socket (--server unix:///...), or set [http] token_file in the node file")
 				return
 			case !ok || subtle.ConstantTimeCompare([]byte(got), []byte(a.token)) != 1:

@@ -7,6 +7,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
 )
 
 // A directory in which a stranger could replace the control socket is refused.
@@ -67,5 +70,36 @@ func TestMethodNotAllowed(t *testing.T) {
 		if w.Code != want {
 			t.Errorf("DELETE %s: got %d, want %d", path, w.Code, want)
 		}
+	}
+}
+
+// A plan shows lines of files and reads them all: a stranger gets none, whatever the files hold.
+func TestPlanNeedsTheToken(t *testing.T) {
+	for _, row := range []struct {
+		name, token, given string
+		want               int
+	}{
+		{"no token on the node", "", "", http.StatusForbidden},
+		{"none given", "0123456789abcdef", "", http.StatusUnauthorized},
+		{"wrong", "0123456789abcdef", "Bearer 0123456789abcdee", http.StatusUnauthorized},
+		{"right", "0123456789abcdef", "Bearer 0123456789abcdef", http.StatusUnprocessableEntity},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			bubble(t, func(b *lab) {
+				b.start(Config{StartGrace: time.Second})
+				b.mu.Lock()
+				b.text = labZone + "secret = 1\n"
+				b.mu.Unlock()
+				w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/api/v1/plan", nil)
+				if row.given != "" {
+					r.Header.Set("Authorization", row.given)
+				}
+				NewAdmin(b.node, row.token, prometheus.NewRegistry()).mux.ServeHTTP(w, r)
+				if shown := strings.Contains(w.Body.String(), "secret"); w.Code != row.want || shown != (row.want == http.StatusUnprocessableEntity) {
+					t.Errorf("got %d, want %d: %s", w.Code, row.want, w.Body)
+				}
+				b.end()
+			})
+		})
 	}
 }
