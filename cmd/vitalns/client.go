@@ -32,10 +32,12 @@ type client struct {
 }
 
 // dialTimeout bounds the search for a daemon, callTimeout one ordinary call: an override waits up to 2 s
-// for the other nodes.
+// for the other nodes. A call that has the daemon read its files takes what they take, on a machine whose
+// cores are busy ten times as long.
 const (
 	dialTimeout = 2 * time.Second
 	callTimeout = 15 * time.Second
+	loadTimeout = 10 * time.Minute
 )
 
 const defaultHTTP = "http://127.0.0.1:8053"
@@ -150,6 +152,11 @@ const maxBody = 256 << 20
 func (c *client) raw(ctx context.Context, method, path string, body any) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, callTimeout)
 	defer cancel()
+	return c.wait(ctx, method, path, body)
+}
+
+// wait is raw for as long as ctx lasts.
+func (c *client) wait(ctx context.Context, method, path string, body any) ([]byte, error) {
 	resp, err := c.do(ctx, method, path, body)
 	if err != nil {
 		return nil, err
@@ -157,7 +164,7 @@ func (c *client) raw(ctx context.Context, method, path string, body any) ([]byte
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxBody))
 	if err != nil {
-		return nil, &failure{code: exitNoNode, err: fmt.Errorf("read from %s: %w", c.where, err)}
+		return nil, c.silent(ctx, err)
 	}
 	return raw, nil
 }
@@ -181,11 +188,7 @@ func (c *client) do(ctx context.Context, method, path string, body any) (*http.R
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		hint := "is the daemon running there?"
-		if errors.Is(err, os.ErrPermission) {
-			hint = "the socket is for the daemon's user and group: be one of them, or root"
-		}
-		return nil, &failure{code: exitNoNode, err: fmt.Errorf("%s does not answer: %w", c.where, err), hint: hint}
+		return nil, c.silent(ctx, err)
 	}
 	if resp.StatusCode < 400 || resp.StatusCode == http.StatusUnprocessableEntity { // 422: the body says it all
 		return resp, nil
@@ -197,4 +200,16 @@ func (c *client) do(ctx context.Context, method, path string, body any) (*http.R
 		p.Error = fmt.Sprintf("%s: %s %s", c.where, method, resp.Status)
 	}
 	return nil, &failure{code: exitFailed, err: errors.New(p.Error), hint: p.Hint}
+}
+
+// silent says that no answer came, and what to look at.
+func (c *client) silent(ctx context.Context, err error) error {
+	hint := "is the daemon running there?"
+	switch {
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		err, hint = errors.New("not in time"), "it is busy, or packets get lost on the way: its log may say more, or try again"
+	case errors.Is(err, os.ErrPermission):
+		hint = "the socket is for the daemon's user and group: be one of them, or root"
+	}
+	return &failure{code: exitNoNode, err: fmt.Errorf("%s does not answer: %w", c.where, err), hint: hint}
 }

@@ -1,10 +1,12 @@
 package main
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -59,7 +61,7 @@ func reload(c *cobra.Command, opt *options, method, path string, asJSON bool) (n
 	if err != nil {
 		return r, err
 	}
-	raw, err := cl.raw(c.Context(), method, path, nil)
+	raw, err := cl.load(c.Context(), c.ErrOrStderr(), method, path)
 	if err == nil {
 		err = cl.decode(raw, &r)
 	}
@@ -80,6 +82,34 @@ func reload(c *cobra.Command, opt *options, method, path string, asJSON bool) (n
 		return r, &failure{code: exitFailed}
 	}
 	return r, nil
+}
+
+// loadingAfter is when somebody who waits for files to be read is told that nothing is amiss.
+const loadingAfter = 5 * time.Second
+
+// load is raw for a call that has the daemon read its files. It says on talk that this takes long.
+func (c *client) load(ctx context.Context, talk io.Writer, method, path string) (raw []byte, err error) {
+	ctx, cancel := context.WithTimeout(ctx, loadTimeout)
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		raw, err = c.wait(ctx, method, path, nil)
+	}()
+	timer := time.NewTimer(loadingAfter)
+	defer timer.Stop()
+	select {
+	case <-done:
+		return raw, err
+	case <-timer.C:
+		fmt.Fprintln(talk, "still loading: the files are large or the node is busy")
+	}
+	<-done
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) && err != nil {
+		return nil, &failure{code: exitNoNode, err: fmt.Errorf("%s was still loading after %s", c.where, loadTimeout),
+			hint: "a reload that has begun is finished without you: `vitalns status` and `vitalns events` say how it ended"}
+	}
+	return raw, err
 }
 
 // drawReload prints what differs; problems are talk.
