@@ -77,10 +77,11 @@ func (t *Turn) Records(from int) (first, rest []byte) {
 	return t.records[from*w : to*w], t.records[:over*w]
 }
 
-// turn returns the Turn that an answer is, if it is one.
+// turn returns the Turn that an answer is, if it is one. An answer by hash is none: its members do not stand
+// together, or they are those of a fallback, which its Note says.
 func (a *FamilyAnswer) turn(f family) (t Turn) {
 	n := len(a.Choice.Members)
-	if a.Result != DrawnServe || a.ByHash || a.Choice.Mode != policy.Together || a.Note != (Note{}) || n > maxTurn {
+	if a.Result != DrawnServe || a.Choice.Mode != policy.Together || a.Note != (Note{}) || n > maxTurn {
 		return Turn{}
 	}
 	at := t.records[:0]
