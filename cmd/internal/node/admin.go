@@ -117,21 +117,34 @@ func (a *Admin) Serve(ctx context.Context, listeners ...net.Listener) error {
 // guarded lets through what came over the unix socket or carries the token.
 func (a *Admin) guarded(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if trusted, _ := r.Context().Value(trustKey{}).(bool); !trusted {
-			got, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
-			switch {
-			case a.token == "":
-				refuse(w, http.StatusForbidden, "changes and plans over HTTP need a token, and this node has none",
-					"use the unix socket (--server unix:///...), or set [http] token_file in the node file")
-				return
-			case !ok || subtle.ConstantTimeCompare([]byte(got), []byte(a.token)) != 1:
-				refuse(w, http.StatusUnauthorized, "wrong or missing token", "give it with --token-file or VITALNS_TOKEN_FILE")
-				return
-			}
+		switch {
+		case a.trusts(r):
+			r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
+			next(w, r)
+		case a.token == "":
+			refuse(w, http.StatusForbidden, "changes and plans over HTTP need a token, and this node has none",
+				"use the unix socket (--server unix:///...), or set [http] token_file in the node file")
+		default:
+			refuse(w, http.StatusUnauthorized, "wrong or missing token", "give it with --token-file or VITALNS_TOKEN_FILE")
 		}
-		r.Body = http.MaxBytesReader(w, r.Body, maxRequest)
-		next(w, r)
 	}
+}
+
+func (a *Admin) trusts(r *http.Request) bool {
+	if trusted, _ := r.Context().Value(trustKey{}).(bool); trusted {
+		return true
+	}
+	got, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer ")
+	return ok && a.token != "" && subtle.ConstantTimeCompare([]byte(got), []byte(a.token)) == 1
+}
+
+// discreet leaves its place of what is said of a problem: the rest may quote the file, which need not be one
+// that strangers may read.
+func discreet(problem string) string {
+	if place, _, ok := strings.Cut(problem, ": error: "); ok {
+		return place + ": error"
+	}
+	return problem
 }
 
 func (a *Admin) livez(w http.ResponseWriter, r *http.Request) {
@@ -152,6 +165,9 @@ func (a *Admin) readyz(w http.ResponseWriter, _ *http.Request) {
 
 func (a *Admin) status(w http.ResponseWriter, r *http.Request) {
 	s, err := a.node.Status(r.Context())
+	if !a.trusts(r) {
+		s.Config.Error = discreet(s.Config.Error)
+	}
 	reply(w, s, err)
 }
 
@@ -201,16 +217,20 @@ func (a *Admin) failback(w http.ResponseWriter, r *http.Request) {
 // events lists the history, or with follow=1 goes on with one event a line.
 func (a *Admin) events(w http.ResponseWriter, r *http.Request) {
 	q := r.URL.Query()
-	keep := func(e Event) bool {
+	trusted := a.trusts(r)
+	show := func(e Event) (Event, bool) {
+		if e.Kind == "reload" && !trusted {
+			e.Text = discreet(e.Text)
+		}
 		pool := q.Get("pool")
-		return pool == "" || e.Pool == pool || e.Zone+"/"+e.Pool == pool ||
+		return e, pool == "" || e.Pool == pool || e.Zone+"/"+e.Pool == pool ||
 			slices.ContainsFunc(e.Targets, func(t string) bool { return strings.Contains("/"+t, "/"+pool+"/") })
 	}
 	if q.Get("follow") != "1" {
 		all, _ := a.node.events.since(0)
 		list := Events{Schema: Schema, Events: []Event{}}
 		for _, e := range all {
-			if keep(e) {
+			if e, ok := show(e); ok {
 				list.Events = append(list.Events, e)
 			}
 		}
@@ -222,10 +242,10 @@ func (a *Admin) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer a.node.events.release()
-	a.follow(w, r, keep)
+	a.follow(w, r, show)
 }
 
-func (a *Admin) follow(w http.ResponseWriter, r *http.Request, keep func(Event) bool) {
+func (a *Admin) follow(w http.ResponseWriter, r *http.Request, show func(Event) (Event, bool)) {
 	w.Header().Set("Content-Type", "application/x-ndjson")
 	out, flush := json.NewEncoder(w), http.NewResponseController(w)
 	var last uint64
@@ -236,7 +256,7 @@ func (a *Admin) follow(w http.ResponseWriter, r *http.Request, keep func(Event) 
 		news, more := a.node.events.since(last)
 		for _, e := range news {
 			last = e.Seq
-			if keep(e) && out.Encode(e) != nil {
+			if e, ok := show(e); ok && out.Encode(e) != nil {
 				return
 			}
 		}

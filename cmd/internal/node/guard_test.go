@@ -1,6 +1,7 @@
 package node
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -102,4 +103,32 @@ func TestPlanNeedsTheToken(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What a refused reload says of a file may quote it: strangers are told the place.
+func TestStrangersAreToldThePlace(t *testing.T) {
+	bubble(t, func(b *lab) {
+		const token = "0123456789abcdef"
+		b.start(Config{StartGrace: time.Second})
+		b.mu.Lock()
+		b.text = labZone + "secret = 1\n"
+		b.mu.Unlock()
+		if r, err := b.node.Reload(context.Background()); err != nil || r.Valid {
+			t.Fatalf("%+v, %v", r, err)
+		}
+		admin := NewAdmin(b.node, token, prometheus.NewRegistry())
+		for _, path := range []string{"/api/v1/status", "/api/v1/events"} {
+			for _, known := range []bool{false, true} {
+				w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, path, nil)
+				if known {
+					r.Header.Set("Authorization", "Bearer "+token)
+				}
+				admin.mux.ServeHTTP(w, r)
+				if body := w.Body.String(); !strings.Contains(body, "zone.toml:14:1: error") || strings.Contains(body, "secret") != known {
+					t.Errorf("%s, with the token %v: %s", path, known, body)
+				}
+			}
+		}
+		b.end()
+	})
 }
