@@ -58,10 +58,12 @@ type lane struct {
 }
 
 // A Count is what a run has seen. Lost are the queries that had no response within lostAt; Late those of
-// them that had one after all.
+// them that had one after all. Right came in time, Answered counts those too that came after it, on which a
+// server has spent its time as well.
 type Count struct {
 	Took                    time.Duration
 	Sent, Right, Lost, Late int
+	Answered                int
 	Wrong                   int
 	FirstWrong              string  // what was wrong with it
 	latencies               []int64 // ns, where they were asked for; sorted
@@ -178,6 +180,7 @@ func (b *Blaster) run(ctx context.Context, d time.Duration, feed func(*lane, int
 			b.expire(l, nanos())
 		}
 	}
+	sent.Answered = b.count.Right
 	sent.Lost, sent.Late, sent.Wrong, sent.FirstWrong = b.count.Lost, b.count.Late, b.count.Wrong, b.count.FirstWrong // those that came after the end are no loss
 	slices.Sort(sent.latencies)
 	b.count.latencies = nil

@@ -110,13 +110,14 @@ func run(ctx context.Context, binary, only string, turns bool, rounds int, long 
 	if err := b.turns(ctx, field, rounds, long, r); err != nil {
 		return err
 	}
+	agree := true
 	if !turns {
 		fmt.Println(r)
-		if err := b.compare(ctx, field[0], long); err != nil {
+		if agree, err = b.compare(ctx, field[0], long); err != nil {
 			return err
 		}
 	}
-	if !r.musts() {
+	if !r.musts() || !agree {
 		return errMissed
 	}
 	return nil
@@ -205,8 +206,8 @@ func (s server) kinds() []kind {
 	return []kind{plain, dressed}
 }
 
-// equalBuffers makes the system's receive buffers large, for those servers that cannot be told, where it
-// may. The function it returns puts them back.
+// equalBuffers gives every server the same receive buffer, those too that cannot be told and those that would take
+// more, where it may. The function it returns puts the system's back.
 func equalBuffers() (restore func()) {
 	before := map[string][]byte{}
 	for _, name := range []string{"/proc/sys/net/core/rmem_max", "/proc/sys/net/core/rmem_default"} {

@@ -131,7 +131,7 @@ func (m *measured) quietly(ctx context.Context, r *running, load func() blast.Co
 		}
 		others := (all - server - own).Seconds() / took.Seconds()
 		if others < least {
-			least, kept, perQuery = others, c, server.Seconds()*1e6/float64(c.Right)
+			least, kept, perQuery = others, c, server.Seconds()*1e6/float64(c.Answered)
 		}
 		if least <= tolerated || ctx.Err() != nil {
 			break

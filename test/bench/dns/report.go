@@ -61,12 +61,12 @@ var (
 // String draws the table: medians, least and most.
 func (r *report) String() string {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%-9s %-15s %-18s %-19s %-19s %-14s %9s %8s\n", "server", "queries", "kq/s", "us of CPU a query", "at 30,000/s", "p50 at half", "memory", "load")
+	fmt.Fprintf(&b, "%-9s %-15s %-18s %-19s %-19s %-15s %-14s %s\n", "server", "queries", "kq/s", "us of CPU a query", "at 30,000/s", "p50 at half, us", "memory, MB", "load, ms")
 	for _, x := range r.rows {
-		fmt.Fprintf(&b, "%-9s %-15s %-18s %-19s %-19s %-14s %7.1f M %5.0f ms\n", x.server, x.kind,
+		fmt.Fprintf(&b, "%-9s %-15s %-18s %-19s %-19s %-15s %-14s %s\n", x.server, x.kind,
 			spread(x.values(func(m measured) float64 { return m.rate / 1e3 }), "%.0f"), spread(x.values(perQuery), "%.2f"), spread(x.values(atLow), "%.2f"),
-			spread(x.values(halfUs), "%.0f")+" us", stat.Median(x.values(func(m measured) float64 { return float64(m.memory) / (1 << 20) })),
-			stat.Median(x.values(func(m measured) float64 { return float64(m.load.Milliseconds()) })))
+			spread(x.values(halfUs), "%.0f"), spread(x.values(func(m measured) float64 { return float64(m.memory) / (1 << 20) }), "%.0f"),
+			spread(x.values(func(m measured) float64 { return float64(m.load.Milliseconds()) }), "%.0f"))
 	}
 	return b.String()
 }
@@ -80,8 +80,7 @@ type must struct {
 	of             func(measured) float64 // nil: what a query costs, measured in turn
 }
 
-// musts are those of what is measured alone, and of each party that takes turns. The live pools are apart from the
-// others, in whose way a node would be that checks its targets meanwhile.
+// musts are those of what is measured alone, and of each party that takes turns.
 var (
 	alone = []must{
 		{"CPU a query at 30,000/s : gdnsd", "vitalns", "plain", "gdnsd", "plain", 1.15, 1.00, atLow},
@@ -100,6 +99,16 @@ var (
 // about reports whether a server in a dress is part of the ratio.
 func (m must) about(s server, k kind) bool {
 	return m.server == s.title && m.kind == k.title || m.than == s.title && m.thanKind == k.title
+}
+
+// both reports whether both sides of the ratio are in a field.
+func (m must) both(field []server) bool {
+	has := func(title, dress string) bool {
+		return slices.ContainsFunc(field, func(s server) bool {
+			return s.title == title && slices.ContainsFunc(s.kinds(), func(k kind) bool { return k.title == dress })
+		})
+	}
+	return has(m.server, m.kind) && has(m.than, m.thanKind)
 }
 
 // addTurns takes what a query cost each guest of a party in one round.

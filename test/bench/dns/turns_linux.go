@@ -8,6 +8,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"vitalns/test/bench/blast"
 	"vitalns/test/live"
 )
@@ -17,6 +19,7 @@ type guest struct {
 	server server
 	kind   kind
 	*running
+	pids  []int // it and all that descend from it
 	asker *blast.Blaster
 }
 
@@ -37,10 +40,12 @@ func (b *bench) turns(ctx context.Context, field []server, rounds int, long time
 	return nil
 }
 
-// party has those that some ratios are about run side by side and asks each for so long in each round, slice by
-// slice in turn with the others, so that what the machine does meanwhile meets all of them alike. What a server
-// does unasked counts in its own slices.
+// party has those that some ratios are about stand side by side and asks each for so long in each round, slice by
+// slice in turn with the others, so that what the machine does meanwhile meets all of them alike. Whose turn it is
+// not is stopped, so that nobody does anything in another's slices: a node would go on checking its targets. What it
+// has missed it does while it is asked without being counted; what it does unasked in its own slices counts.
 func (b *bench) party(ctx context.Context, field []server, party []must, rounds int, long time.Duration, r *report) (err error) {
+	party = slices.DeleteFunc(slices.Clone(party), func(m must) bool { return !m.both(field) })
 	var guests []*guest
 	defer func() {
 		for _, g := range guests {
@@ -62,8 +67,8 @@ func (b *bench) party(ctx context.Context, field []server, party []must, rounds 
 			guests = append(guests, &guest{server: s, kind: k, running: started})
 		}
 	}
-	if len(guests) < 2 {
-		return nil // nothing to compare
+	if len(guests) == 0 {
+		return nil
 	}
 	if oerr := blast.OnCore(loadCore, func() { err = takeTurns(ctx, party, guests, rounds, long, r) }); oerr != nil {
 		return oerr
@@ -77,6 +82,12 @@ func takeTurns(ctx context.Context, party []must, guests []*guest, rounds int, l
 			return fmt.Errorf("%s, %s: %w", g.server.title, g.kind.title, err)
 		}
 		g.asker.Saturate(long) // caches, and the runtime's own settling
+	}
+	for _, g := range guests {
+		g.pids = tree(g.Pid())
+		if err := g.stop(); err != nil {
+			return err
+		}
 	}
 	for round := 0; round < rounds && ctx.Err() == nil; round++ {
 		costs, others, err := quietRound(ctx, guests, int(long/slice))
@@ -93,11 +104,24 @@ func takeTurns(ctx context.Context, party []must, guests []*guest, rounds int, l
 	return ctx.Err()
 }
 
+// stop stops all processes of a server, and resume has them go on.
+func (g *guest) stop() error   { return g.signal(unix.SIGSTOP) }
+func (g *guest) resume() error { return g.signal(unix.SIGCONT) }
+
+func (g *guest) signal(s unix.Signal) error {
+	for _, pid := range g.pids {
+		if err := unix.Kill(pid, s); err != nil {
+			return fmt.Errorf("%s, process %d: %w", g.server.title, pid, err)
+		}
+	}
+	return nil
+}
+
 // quietRound is a round that nobody disturbed, or the quietest of some.
-func quietRound(ctx context.Context, guests []*guest, slices int) (kept []float64, least float64, err error) {
+func quietRound(ctx context.Context, guests []*guest, n int) (kept []float64, least float64, err error) {
 	least = 1e9
 	for range tries {
-		costs, others, err := oneRound(guests, slices)
+		costs, others, err := oneRound(guests, n)
 		if err != nil {
 			return nil, 0, err
 		}
@@ -111,24 +135,28 @@ func quietRound(ctx context.Context, guests []*guest, slices int) (kept []float6
 	return kept, least, nil
 }
 
-// oneRound asks each guest for so many slices and returns the CPU time that a query cost it, in us, and how much
+// oneRound asks each guest for n slices and returns the CPU time that a query cost it, in us, and how much
 // of a core others had meanwhile.
-func oneRound(guests []*guest, slices int) (costs []float64, others float64, err error) {
+func oneRound(guests []*guest, n int) (costs []float64, others float64, err error) {
 	spent, right := make([]time.Duration, len(guests)), make([]int, len(guests))
 	pids := []int{os.Getpid()}
-	trees := make([][]int, len(guests))
-	for i, g := range guests {
-		trees[i] = tree(g.Pid())
-		pids = append(pids, trees[i]...)
+	for _, g := range guests {
+		pids = append(pids, g.pids...)
 	}
 	all, own, began := busy(), live.CPUTime(pids...), time.Now()
-	for range max(slices, 1) {
+	for range max(n, 1) {
 		for i, g := range guests {
+			if err := g.resume(); err != nil {
+				return nil, 0, err
+			}
 			g.asker.Saturate(warmUp)
-			before := live.CPUTime(trees[i]...)
+			before := live.CPUTime(g.pids...)
 			c := g.asker.Saturate(slice)
-			spent[i] += live.CPUTime(trees[i]...) - before
-			right[i] += c.Right
+			spent[i] += live.CPUTime(g.pids...) - before
+			right[i] += c.Answered
+			if err := g.stop(); err != nil {
+				return nil, 0, err
+			}
 			if c.Wrong > 0 {
 				return nil, 0, fmt.Errorf("%s, %s: %d wrong responses of %d: %s", g.server.title, g.kind.title, c.Wrong, c.Sent, c.FirstWrong)
 			}
