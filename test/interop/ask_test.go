@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -191,7 +192,7 @@ func (a *asker) take(msg []byte, asked map[uint16]int) bool {
 	if !ok || a.out[i] != nil {
 		return false
 	}
-	a.out[i] = append([]byte{0, 0}, msg[2:]...)
+	a.out[i] = slices.Clone(msg)
 	return true
 }
 

@@ -6,7 +6,6 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"net"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -127,14 +126,7 @@ func cookieNodes(t *testing.T, n int, more, secrets string) []*live.Node {
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	for _, node := range nodes {
-		text, err := os.ReadFile(node.File)
-		if err != nil {
-			t.Fatal(err)
-		}
-		text = bytes.Replace(text, []byte("[dns]\n"), []byte("[dns]\n"+more), 1)
-		if err := os.WriteFile(node.File, text, 0o644); err != nil {
-			t.Fatal(err)
-		}
+		sayDNS(t, node, more)
 		if err := node.Start(); err != nil {
 			t.Fatal(err)
 		}

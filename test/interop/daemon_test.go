@@ -1,6 +1,7 @@
 package interop
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ import (
 // A master is a zone as every server reads it: a master file.
 type master struct{ origin, text string }
 
-// A server loads zones and answers at an address until the end of the test.
+// A server is one that vitalns is held against: it loads zones and answers at an address until the end of the test.
 type server struct {
 	name  string
 	start func(t *testing.T, zones ...master) (addr string)
@@ -69,11 +70,16 @@ func write(t *testing.T, dir, name, text string) string {
 	return path
 }
 
-// imported is vitalns as it is for whoever moves here.
-var imported = server{"vitalns", startNode}
+// A node is one of vitalns that serves zone files.
+type node struct {
+	stage *live.Stage
+	name  string
+	addr  string
+	files []string
+}
 
-// startNode imports zones and starts a node of vitalns that serves them.
-func startNode(t *testing.T, zones ...master) string {
+// startNode imports zones, as whoever moves here, and starts a node that serves them.
+func startNode(t *testing.T, zones ...master) node {
 	t.Helper()
 	s := open(t)
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
@@ -89,22 +95,38 @@ func startNode(t *testing.T, zones ...master) string {
 	return startFiles(t, s, files...)
 }
 
-// startFiles starts a node that serves zone files.
-func startFiles(t *testing.T, s *live.Stage, files ...string) string {
+// startFiles starts a node that serves zone files. Its cookies are made by sharedSecret.
+func startFiles(t *testing.T, s *live.Stage, files ...string) node {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
 	nodes, err := s.Nodes("ns", live.Setup{Zones: files, Nodes: 1})
-	if err == nil {
-		err = nodes[0].Start()
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err == nil {
-		err = nodes[0].Ready(ctx)
+	n := nodes[0]
+	write(t, s.Dir, "cookie.secret", sharedSecret+"\n")
+	sayDNS(t, n, "cookie_secret_file = \"../cookie.secret\"\n")
+	if err = n.Start(); err == nil {
+		err = n.Ready(ctx)
 	}
 	if err != nil {
 		t.Fatal(err)
 	}
-	return nodes[0].DNS
+	return node{s, n.Name, n.DNS, files}
+}
+
+// sayDNS has the [dns] of a node say more.
+func sayDNS(t *testing.T, n *live.Node, more string) {
+	t.Helper()
+	text, err := os.ReadFile(n.File)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text = bytes.Replace(text, []byte("[dns]\n"), []byte("[dns]\n"+more), 1)
+	if err := os.WriteFile(n.File, text, 0o644); err != nil {
+		t.Fatal(err)
+	}
 }
 
 // A daemon is a foreign name server with a directory of its own. Its files may say DIR, HOST and PORT.

@@ -23,7 +23,8 @@ func TestDifferential(t *testing.T) {
 		{"random", func(*testing.T) world { return randomWorld(rng) }},
 	} {
 		t.Run(w.name, func(t *testing.T) {
-			for name, n := range differ(t, imported, w.make(t)) {
+			w := w.make(t)
+			for name, n := range differ(t, startNode(t, w.zones...), w) {
 				used[name] += n
 			}
 			worlds++
@@ -50,10 +51,11 @@ func TestDifferentialSoak(t *testing.T) {
 	}
 	rng := newRand(t)
 	const runs, delegations = 30, 5000
-	t.Run("hard", func(t *testing.T) { differ(t, imported, hardWorld(t, true)) })
-	t.Run("root", func(t *testing.T) { differ(t, imported, rootWorld(rng, delegations)) })
+	ask := func(t *testing.T, w world) { differ(t, startNode(t, w.zones...), w) }
+	t.Run("hard", func(t *testing.T) { ask(t, hardWorld(t, true)) })
+	t.Run("root", func(t *testing.T) { ask(t, rootWorld(rng, delegations)) })
 	for range runs {
-		t.Run("random", func(t *testing.T) { differ(t, imported, randomWorld(newRand(t))) })
+		t.Run("random", func(t *testing.T) { ask(t, randomWorld(newRand(t))) })
 	}
 }
 
@@ -71,25 +73,31 @@ func newRand(t *testing.T) *rand.Rand {
 	return rand.New(rand.NewPCG(seed, 0))
 }
 
-// differ asks every server every question of a world, prints what came of it, and returns how often each
-// exception was used.
-func differ(t *testing.T, ours server, w world) (listed map[string]int) {
+// differ asks a node and the references every question of a world, holds both paths to what the node answers,
+// prints what came of it, and returns how often each exception was used.
+func differ(t *testing.T, ours node, w world) (listed map[string]int) {
 	t.Helper()
-	servers := append([]server{ours}, references...)
-	addrs := make([]string, len(servers))
-	for i, s := range servers {
-		addrs[i] = s.start(t, w.zones...)
+	names, addrs := []string{ours.name}, []string{ours.addr}
+	for _, s := range references {
+		names, addrs = append(names, s.name), append(addrs, s.start(t, w.zones...))
 	}
-	responses := make([][][]byte, len(servers)) // by server and question
-	errs := make([]error, len(servers))
+	both := newPaths(t, ours)
+	responses := make([][][]byte, len(addrs)) // by server and question
+	errs := make([]error, len(addrs))
 	var wg sync.WaitGroup
-	for i := range servers {
-		wg.Go(func() { responses[i], errs[i] = askAll(addrs[i], w.qs) })
+	for i, addr := range addrs {
+		wg.Go(func() {
+			if responses[i], errs[i] = askAll(addr, w.qs); i == 0 && errs[i] == nil {
+				for j, q := range w.qs { // while the references, which take longer, are asked
+					both.hold(q, responses[i][j])
+				}
+			}
+		})
 	}
 	wg.Wait()
 	for i, err := range errs {
 		if err != nil {
-			t.Fatalf("%s: %v", servers[i].name, err)
+			t.Fatalf("%s: %v", names[i], err)
 		}
 	}
 	v := verdicts{listed: map[string]int{}, differ: map[string][]string{}}
@@ -101,5 +109,6 @@ func differ(t *testing.T, ours server, w world) (listed map[string]int) {
 		v.judge(q, responses[0][i], theirs)
 	}
 	v.report(t)
+	both.report(t, len(w.qs))
 	return v.listed
 }

@@ -35,7 +35,7 @@ func TestLiveZone(t *testing.T) {
 	}
 	zones := []master{{origin, said.Out}}
 	names := namesOf(zones)
-	differ(t, server{"vitalns", func(t *testing.T, _ ...master) string { return startFiles(t, s, file) }}, world{zones, slices.Concat(
+	differ(t, startFiles(t, s, file), world{zones, slices.Concat(
 		aboutNames(names, near(names), true),
 		bySize([]string{origin, "mail." + origin, "to." + origin, "_sip._tcp." + origin, "sub." + origin, "every." + origin}),
 		strange([]string{origin, "www." + origin, "x.wild." + origin, "second." + origin, "names." + origin}),
