@@ -14,7 +14,7 @@ import (
 	"vitalns/checks"
 )
 
-// TCP connects; with StartTLS it speaks the protocol's own prelude and shakes hands, without judging
+// TCP asks for a connection, and is content when the target's system grants it; with StartTLS it speaks the protocol's own prelude and shakes hands, without judging
 // the certificate; with Send and expectations it holds the shortest of dialogues.
 type TCP struct {
 	Aim

@@ -4,7 +4,7 @@
 // It keeps nothing between two queries, so that there is no second truth that a change of a zone or a verdict
 // would have to reach: the one value that is swapped is the zones.Table, and one load of its pointer is all
 // that a query shares with others. What is built ahead stands in the table: static records as they answer the
-// question for their own name (zones.Set.Packed), and what a pool adds, once for all names that use it, when
+// question for their own name (zones.Packed), and what a pool adds, once for all names that use it, when
 // a verdict resolves it (zones.Turn, zones.Body). So most responses are a header, the question as the client
 // spelt it and one copy or two. Else a response is put together from the store, with names compressed.
 // Rotation, weights and hashes are drawn by policy, as on the plain path.
