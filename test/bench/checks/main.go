@@ -51,11 +51,11 @@ func exit(err error) {
 // warmUp is left out of what is measured: the first probes of all targets, and the first slots.
 const warmUp = 5 * time.Second
 
-// fewTargets is how many checks a second a node has in the comparison with gdnsd, which the issue of the fastest
-// server gives twice of what gdnsd costs.
+// fewTargets is how many checks a second a node has in the comparison with gdnsd, and mustShare the most of a core
+// that they may take.
 const (
 	fewTargets = 2000
-	mustRatio  = 2.0
+	mustShare  = 0.15
 )
 
 // mustLag is the most that 99 of 100 probes may start late at 10,000 a second.

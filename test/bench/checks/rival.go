@@ -57,8 +57,9 @@ func beside(ctx context.Context, l *listeners, binary string, long time.Duration
 	ratio := own[rounds/2] / other[rounds/2]
 	fmt.Printf("us of CPU for a check at %d a second, median (min to max) of %d in turn: vitalns %.0f (%.0f to %.0f), gdnsd %.0f (%.0f to %.0f)\n",
 		fewTargets, rounds, own[rounds/2], own[0], own[rounds-1], other[rounds/2], other[0], other[rounds-1])
-	fmt.Printf("%d checks a second: %.2f x gdnsd, must be <= %.1f x: %s\n", fewTargets, ratio, mustRatio, verdict(ratio <= mustRatio))
-	return ratio <= mustRatio, nil
+	share := own[rounds/2] * fewTargets / 1e6
+	fmt.Printf("%d checks a second: %.1f %% of a core, must be <= %.0f %%: %s; %.2f x gdnsd\n", fewTargets, 100*share, 100*mustShare, verdict(share <= mustShare), ratio)
+	return share <= mustShare, nil
 }
 
 // rivalCost returns how many microseconds of CPU a check of gdnsd takes.
