@@ -95,7 +95,7 @@ func (a *Aim) addressKey() Key {
 		Set: func(v Value) error {
 			addr, err := netip.ParseAddr(v.Text)
 			if err != nil || addr.Zone() != "" {
-				return fmt.Errorf("%q is not an IP address", v.Text)
+				return fmt.Errorf("%s is not an IP address", quoted(v.Text))
 			}
 			a.Address = addr.Unmap()
 			return nil

@@ -126,11 +126,11 @@ func domainKey(name, doc string, into *string) Key {
 // checkHost refuses what cannot stand in a Host header or in SNI.
 func checkHost(s string) error {
 	if s == "" || len(s) > 261 { // a name, ':' and a port
-		return fmt.Errorf("%q is not a host name", s)
+		return fmt.Errorf("%s is not a host name", quoted(s))
 	}
 	for _, r := range s {
 		if r >= utf8.RuneSelf || !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789.-_:[]", r) {
-			return fmt.Errorf("%q is not a host name: %q may not stand in one", s, r)
+			return fmt.Errorf("%s is not a host name: %q may not stand in one", quoted(s), r)
 		}
 	}
 	return nil

@@ -40,7 +40,7 @@ func ReadTemplates(v *Value) Templates {
 	templates := Templates{}
 	for _, f := range v.Table("", Keys{Open: true}).Fields() {
 		templates[f.Name] = f // also one that is wrong: that is said once
-		if t := f.Table(fmt.Sprintf("check %q", f.Name), checkKeys); t != nil && validName(f) {
+		if t := f.Table(say("check %q", f.Name), checkKeys); t != nil && validName(f) {
 			if e := t.Get("extends"); e != nil {
 				e.KeyError("", "a template extends nothing")
 			}
@@ -102,7 +102,7 @@ type checkExpr struct {
 func (z *zone) readChecks() {
 	fields := z.root.Get("checks").Table("", Keys{Open: true}).Fields()
 	for _, f := range fields {
-		if t := f.Table(fmt.Sprintf("check %q", f.Name), checkKeys); t != nil && validName(f) && z.fresh("check", f.Name, f) {
+		if t := f.Table(say("check %q", f.Name), checkKeys); t != nil && validName(f) && z.fresh("check", f.Name, f) {
 			d := &checkDecl{name: f.Name, at: f, layers: layers{t}}
 			z.checks = append(z.checks, d)
 		}
@@ -136,7 +136,7 @@ func (z *zone) extend(l layers) layers {
 	case z.written("checks", name), t != nil && t.kind != tableKind:
 		return l
 	case t != nil:
-		return append(l, t.Table(fmt.Sprintf("check %q", name), checkKeys))
+		return append(l, t.Table(say("check %q", name), checkKeys))
 	}
 	names := append(z.checkNames(), sortedKeys(z.opt.Templates)...)
 	v.Error(didYouMean(name, names), "there is no check %q to extend", name)

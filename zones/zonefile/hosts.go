@@ -1,7 +1,6 @@
 package zonefile
 
 import (
-	"fmt"
 	"math"
 	"slices"
 
@@ -37,7 +36,7 @@ func (z *zone) readHostPool(set *rrset, v *Value) {
 	if set.Type == typeSRV {
 		keys, example = srvKeys, `write { pool = "sip", priority = 0, port = 5060 }`
 	}
-	t := v.Table(fmt.Sprintf("%s of %s", typ, set.at.where), keys)
+	t := v.Table(say("%s of %s", typ, set.at.where), keys)
 	h := hostPool{at: v, pool: t.Get("pool")}
 	if h.pool == nil {
 		t.Error(example, "names no pool")

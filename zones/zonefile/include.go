@@ -104,19 +104,18 @@ func (in *included) record(f *masterFile, r *masterRecord, ttl uint32, wire []by
 	}
 }
 
-// report returns what is wrong with the master files, and their paths. Of more than a certain number of
-// problems the number is told where the files are named.
-func (in *included) report(v *Value) (problems Problems, paths []string) {
+// report returns what is wrong with the master files, and their paths.
+func (in *included) report() (problems Problems, paths []string) {
 	if in == nil {
 		return nil, nil
 	}
 	for _, f := range in.files {
 		paths = append(paths, f.path)
 	}
-	if in.dropped > 0 {
-		v.doc.report(v.place(), in.severest, fmt.Sprintf("include: %d more problems", in.dropped), "")
+	if len(paths) == 0 {
+		return in.problems, nil
 	}
-	return in.problems, paths
+	return append(in.problems, in.rest(paths[len(paths)-1])...), paths
 }
 
 // there is a place in a file, for people.
@@ -133,7 +132,7 @@ func (in *included) problemAt(e zones.Entry, severity Severity, hint, format str
 	if t, _, err := scanToken(f.text, off); err == nil {
 		n = t.len()
 	}
-	f.problem(severity, off, n, fmt.Sprintf(format, args...), hint)
+	f.problem(severity, off, n, say(format, args...), hint)
 }
 
 // types yields the records of one name, type by type.

@@ -28,7 +28,7 @@ func Load(files []File, opt Options) ([]*zones.Source, Problems) {
 		if z == nil {
 			continue
 		}
-		found, names := z.in.report(z.root.Get("include"))
+		found, names := z.in.report()
 		problems, paths = append(problems, found...), append(paths, names...)
 		if first := origins[z.src.Origin]; first != nil {
 			z.root.Get("zone").Error("", "zone %s is in %s already", z.label, first.doc.Path)
@@ -44,7 +44,7 @@ func Load(files []File, opt Options) ([]*zones.Source, Problems) {
 		good = slices.DeleteFunc(good, (*zone).hasErrors)
 	}
 	for _, d := range docs {
-		problems = append(problems, d.problems...)
+		problems = append(problems, d.Problems()...)
 	}
 	for _, d := range opt.Templates.docs() {
 		paths = append(paths, d.Path)
@@ -53,6 +53,7 @@ func Load(files []File, opt Options) ([]*zones.Source, Problems) {
 				problems = append(problems, p)
 			}
 		}
+		problems = append(problems, d.rest(d.Path)...)
 	}
 	sources := make([]*zones.Source, len(good))
 	for i, z := range good {

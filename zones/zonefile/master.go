@@ -12,11 +12,9 @@ import (
 
 // Limits of what one master file may bring in.
 const (
-	maxMasterProblems = 1000    // the rest is one line that says so
-	maxIncludeDepth   = 20      // more is taken for a cycle
-	maxIncludes       = 1000    // files in all
-	maxGenerated      = 1 << 20 // records in all: a reverse zone of a /12
-	maxSource         = 4 << 10 // of a longer line nothing is shown
+	maxIncludeDepth = 20      // more is taken for a cycle
+	maxIncludes     = 1000    // files in all
+	maxGenerated    = 1 << 20 // records in all: a reverse zone of a /12
 )
 
 // A keeper takes what master files hold.
@@ -31,17 +29,14 @@ type keeper interface {
 
 // A masterScanner reads master files into a keeper.
 type masterScanner struct {
-	keep      keeper
-	zone      zones.Name
-	open      func(file string) ([]byte, error)
-	files     []*masterFile // in order of appearance, those included where they are
-	notes     []string      // where owners are from: "" the file itself, a $GENERATE, an included file
-	soa       *zones.SOA
-	soaAt     uint32 // place of it
-	problems  Problems
-	errors    int
-	dropped   int      // problems beyond the limit
-	severest  Severity // of those
+	keep  keeper
+	zone  zones.Name
+	open  func(file string) ([]byte, error)
+	files []*masterFile // in order of appearance, those included where they are
+	notes []string      // where owners are from: "" the file itself, a $GENERATE, an included file
+	soa   *zones.SOA
+	soaAt uint32 // place of it
+	found
 	includes  int
 	generated int
 	begin     masterTTL // of a file that is named by none before it
@@ -87,14 +82,11 @@ func scanMaster(path string, text []byte, origin zones.Name, open func(file stri
 	case m.find(origin, typeNS) == nil:
 		s.report(Problem{File: path, Text: fmt.Sprintf("no NS record at %s", origin)})
 	}
-	if s.dropped > 0 {
-		s.problems = append(s.problems, Problem{File: path, Severity: s.severest, Text: fmt.Sprintf("%d more problems", s.dropped)})
-	}
-	return m, s.problems
+	return m, append(s.problems, s.rest(path)...)
 }
 
 func newMasterScanner(keep keeper, zone zones.Name, open func(file string) ([]byte, error)) *masterScanner {
-	return &masterScanner{keep: keep, zone: zone, open: open, notes: []string{""}, severest: Warning}
+	return &masterScanner{keep: keep, zone: zone, open: open, notes: []string{""}}
 }
 
 // scan reads a file that is named by none before it.
@@ -127,21 +119,8 @@ func (s *masterScanner) at(place uint32) (*masterFile, int) {
 
 func (s *masterScanner) report(p Problem) {
 	if !s.full(p.Severity) {
-		s.problems = append(s.problems, p)
+		s.take(p)
 	}
-}
-
-// full counts a problem, and reports whether there are enough already.
-func (s *masterScanner) full(severity Severity) bool {
-	if severity == Error {
-		s.errors++
-	}
-	if len(s.problems) < maxMasterProblems {
-		return false
-	}
-	s.dropped++
-	s.severest = min(s.severest, severity)
-	return true
 }
 
 // problem reports what is wrong with n bytes of the text at off.
@@ -157,15 +136,14 @@ func (f *masterFile) problem(severity Severity, off, n int, text, hint string) {
 		source = f.text[start : f.lines[line]-1]
 	}
 	inside := min(off-start, len(source))
-	p := Problem{
-		File: f.path, Line: line, Col: f.column(line, off),
-		Width:    max(1, utf8.RuneCountInString(source[inside:min(inside+n, len(source))])),
+	col := f.column(line, off)
+	width := utf8.RuneCountInString(source[inside:min(inside+min(n, maxSource), len(source))])
+	source, before := excerpt(source, inside, col)
+	f.take(Problem{
+		File: f.path, Line: line, Col: col, Width: max(1, width), before: before,
 		Severity: severity, Text: text, Hint: hint,
-	}
-	if len(source) <= maxSource {
-		p.Source = strings.Clone(source) // or a problem would keep the text of the whole file
-	}
-	f.problems = append(f.problems, p)
+		Source: strings.Clone(source), // or a problem would keep the text of the whole file
+	})
 }
 
 // column is the column, from 1, of an offset in its line.
@@ -180,22 +158,17 @@ func (f *masterFile) column(line, off int) int {
 // lineAt is the line, from 1, that an offset is in.
 func (f *masterFile) lineAt(off int) int {
 	if f.lines == nil {
-		f.lines = []int{0}
-		for i := range len(f.text) {
-			if f.text[i] == '\n' {
-				f.lines = append(f.lines, i+1)
-			}
-		}
+		f.lines = lineStarts(f.text)
 	}
 	return sort.SearchInts(f.lines, min(off, len(f.text))+1)
 }
 
 func (f *masterFile) errorAt(t token, format string, args ...any) {
-	f.problem(Error, t.off, t.len(), fmt.Sprintf(format, args...), "")
+	f.problem(Error, t.off, t.len(), say(format, args...), "")
 }
 
 func (f *masterFile) warnAt(t token, format string, args ...any) {
-	f.problem(Warning, t.off, t.len(), fmt.Sprintf(format, args...), "")
+	f.problem(Warning, t.off, t.len(), say(format, args...), "")
 }
 
 // rdataProblem reports an error of a piece of rdata; one without a place is at t.
@@ -248,6 +221,10 @@ func (f *masterFile) line() bool {
 			}
 			depth++
 			f.pos++
+		case 0:
+			f.problem(Error, f.pos, 1, nulText, nulHint)
+			f.skipLine()
+			return false
 		case ')':
 			if depth == 0 {
 				return f.giveUp(f.pos, 1, `")" without "("`)

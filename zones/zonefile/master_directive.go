@@ -38,7 +38,7 @@ func (f *masterFile) directive(toks []token) {
 			f.generate(args)
 		}
 	default:
-		f.problem(Error, name.off, name.len(), "unknown directive "+cut(name.text), `the owner of a record that begins with $ is written \$`)
+		f.problem(Error, name.off, name.len(), "unknown directive "+quote(name.text), `the owner of a record that begins with $ is written \$`)
 	}
 }
 
@@ -50,7 +50,7 @@ func (f *masterFile) count(name token, args []token, least, most int, usage stri
 	}
 	if len(args) > most {
 		t := args[most]
-		f.problem(Error, t.off, t.len(), fmt.Sprintf("%q is more than %s takes", t.text, name.text), "write "+usage)
+		f.problem(Error, t.off, t.len(), say("%q is more than %s takes", t.text, name.text), "write "+usage)
 		return false
 	}
 	return true

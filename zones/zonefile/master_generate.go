@@ -1,6 +1,7 @@
 package zonefile
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -70,7 +71,7 @@ func parseGenerate(t token) (generateText, error) {
 func parseModifier(s string) (generatePart, error) {
 	p := generatePart{form: 'd'}
 	fields := strings.Split(s, ",")
-	bad := fmt.Errorf("${%s} is not ${OFFSET,WIDTH,RADIX} with a radix of d, o, x, X, n or N", s)
+	bad := errors.New(say("${%s} is not ${OFFSET,WIDTH,RADIX} with a radix of d, o, x, X, n or N", s))
 	if len(fields) > 3 {
 		return p, bad
 	}

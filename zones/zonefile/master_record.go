@@ -110,7 +110,7 @@ func (f *masterFile) readHead(toks []token, at token) (r masterRecord, ok bool) 
 		if t := strings.ToUpper(r.at.text); t == aliasKey || t == "ANAME" {
 			hint = "no master file has it: take it out, and write ALIAS in the zone file"
 		}
-		f.problem(Error, r.at.off, r.at.len(), "unknown type "+cut(r.at.text), hint)
+		f.problem(Error, r.at.off, r.at.len(), "unknown type "+quote(r.at.text), hint)
 		return r, false
 	}
 	end := r.at.off + r.at.len()

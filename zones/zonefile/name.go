@@ -56,13 +56,16 @@ func (s nameScope) appendName(out []byte, text string) ([]byte, error) {
 		if c == '\\' {
 			b, n, ok := unescape(text[i:])
 			if !ok {
-				return out[:start], &rdataError{Text: fmt.Sprintf("name %q has a bad escape", text), Hint: `an escape is \ and a character, or \ and three digits up to 255`}
+				return out[:start], &rdataError{Text: say("name %q has a bad escape", text), Hint: `an escape is \ and a character, or \ and three digits up to 255`}
 			}
 			c, i = b, i+n
 		} else {
 			i++
 		}
 		out = append(out, c)
+		if len(out)-label-1 > maxLabel { // or what is no name at all would be kept whole
+			return out[:start], longLabel(text)
+		}
 	}
 	if absolute {
 		if len(out)-start > maxName {
@@ -79,11 +82,11 @@ func (s nameScope) appendName(out []byte, text string) ([]byte, error) {
 // finish makes the relative name in out[start:] absolute.
 func (s nameScope) finish(out []byte, start int, text string, dotted bool) ([]byte, error) {
 	if s.origin == "" {
-		return out[:start], &rdataError{Text: fmt.Sprintf("relative name %q without an origin", text)}
+		return out[:start], &rdataError{Text: say("relative name %q without an origin", text)}
 	}
 	if dotted && s.mode == StrictNames {
 		return out[:start], &rdataError{
-			Text: fmt.Sprintf("name %q has no final dot", text),
+			Text: say("name %q has no final dot", text),
 			Hint: fmt.Sprintf("write %q for that very name, or %q for the one in this zone", text+".", text+"."+nameText(s.origin)),
 		}
 	}
@@ -95,17 +98,21 @@ func (s nameScope) finish(out []byte, start int, text string, dotted bool) ([]by
 }
 
 func tooLong(text string) error {
-	return &rdataError{Text: fmt.Sprintf("name %q is longer than %d octets", text, maxName)}
+	return &rdataError{Text: say("name %q is longer than %d octets", text, maxName)}
+}
+
+func longLabel(text string) error {
+	return &rdataError{Text: say("name %q has a label longer than %d octets", text, maxLabel)}
 }
 
 // closeLabel writes the length of the label that began at out[label].
 func closeLabel(out []byte, label int, text string) error {
 	n := len(out) - label - 1
 	if n == 0 {
-		return &rdataError{Text: fmt.Sprintf("name %q has an empty label", text)}
+		return &rdataError{Text: say("name %q has an empty label", text)}
 	}
 	if n > maxLabel {
-		return &rdataError{Text: fmt.Sprintf("name %q has a label longer than %d octets", text, maxLabel)}
+		return longLabel(text)
 	}
 	out[label] = byte(n)
 	return nil

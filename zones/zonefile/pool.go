@@ -59,7 +59,7 @@ type member struct {
 // readPools reads [pools].
 func (z *zone) readPools() {
 	for _, f := range z.root.Get("pools").Table("", Keys{Open: true}).Fields() {
-		t := f.Table(fmt.Sprintf("pool %q", f.Name), wholePoolKeys)
+		t := f.Table(say("pool %q", f.Name), wholePoolKeys)
 		if t == nil || !validName(f) || !z.fresh("pool", f.Name, f) {
 			continue
 		}
@@ -229,9 +229,9 @@ func (z *zone) readTarget(p *pool, i int, item *Value, names map[string]*Value, 
 		item.wants(`write { name = "a", address = "192.0.2.1" }`, "a table for each target")
 		return
 	}
-	what := fmt.Sprintf("target %d of %s", i+1, p.table.What)
+	what := say("target %d of %s", i+1, p.table.What)
 	if s, ok := item.byName["name"].scalar(); ok {
-		what = fmt.Sprintf("target %q", s)
+		what = say("target %q", s)
 	}
 	t := item.Table(what, targetKeys)
 	m, at := zones.Member{Priority: i, Weight: 1}, member{at: item}

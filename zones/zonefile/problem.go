@@ -34,11 +34,69 @@ type Problem struct {
 	Severity         Severity
 	Text             string
 	Hint             string // what to do about it; "" where Text says it all
-	Source           string // the line
+	Source           string // the line; of a long one the part around the place
+	before           int    // characters of the line before Source
+	rest             bool   // it stands for those beyond the limit
 }
 
 // Problems is what is wrong with a set of files.
 type Problems []Problem
+
+// Limits of what is kept of the problems of one file, or of the master files of one zone.
+const (
+	maxProblems = 1000    // the rest is one line that says so
+	maxSource   = 4 << 10 // of a line, in bytes
+)
+
+// Found is what has been found wrong so far.
+type found struct {
+	problems Problems
+	errors   int      // how many are errors, those beyond the limit too
+	dropped  int      // problems beyond the limit
+	severest Severity // of those
+}
+
+// take keeps a problem that full has made room for.
+func (f *found) take(p Problem) {
+	p.Text, p.Hint = clip(p.Text, maxSaid), clip(p.Hint, maxSaid)
+	f.problems = append(f.problems, p)
+}
+
+// full counts a problem, and reports whether there are enough already.
+func (f *found) full(severity Severity) bool {
+	if severity == Error {
+		f.errors++
+	}
+	if len(f.problems) < maxProblems {
+		return false
+	}
+	if f.dropped++; f.dropped == 1 || severity == Error {
+		f.severest = severity
+	}
+	return true
+}
+
+// rest tells how many problems are beyond the limit, behind the last of a file.
+func (f *found) rest(file string) Problems {
+	if f.dropped == 0 {
+		return nil
+	}
+	return Problems{{File: file, Severity: f.severest, rest: true, Text: count(f.dropped, "more problem")}}
+}
+
+// count is a number of things in words: "1 error", "2 errors".
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// What is left of a file by a crash, or by a disk that was full, is often a run of NUL bytes.
+const (
+	nulText = "a NUL byte"
+	nulHint = "the file is no text, or was not written to its end: put it there again"
+)
 
 // Errors counts the problems that are errors.
 func (ps Problems) Errors() int {
@@ -63,7 +121,7 @@ func (ps Problems) Sort(files []string) Problems {
 	}
 	slices.SortStableFunc(ps, func(a, b Problem) int {
 		return cmp.Or(cmp.Compare(rank[a.File], rank[b.File]), strings.Compare(a.File, b.File),
-			a.Line-b.Line, a.Col-b.Col, cmp.Compare(a.Severity, b.Severity))
+			after(a)-after(b), a.Line-b.Line, a.Col-b.Col, cmp.Compare(a.Severity, b.Severity))
 	})
 	seen := make(map[Problem]bool, len(ps))
 	return slices.DeleteFunc(ps, func(p Problem) bool {
@@ -72,6 +130,14 @@ func (ps Problems) Sort(files []string) Problems {
 		seen[p] = true
 		return again
 	})
+}
+
+// after is 1 for what comes behind all else of a file.
+func after(p Problem) int {
+	if p.rest {
+		return 1
+	}
+	return 0
 }
 
 // Format writes the report for people: each problem with its place, its line and a way out, then the
@@ -88,22 +154,23 @@ func (ps Problems) Format(w io.Writer) error {
 
 // Error returns the first line of the report on one problem.
 func (p Problem) Error() string {
+	file, text := printable(clip(p.File, maxSaid)), printable(clip(p.Text, maxSaid))
 	if p.Line == 0 {
-		return fmt.Sprintf("%s: %s: %s", printable(p.File), p.Severity, printable(p.Text))
+		return fmt.Sprintf("%s: %s: %s", file, p.Severity, text)
 	}
-	return fmt.Sprintf("%s:%d:%d: %s: %s", printable(p.File), p.Line, p.Col, p.Severity, printable(p.Text))
+	return fmt.Sprintf("%s:%d:%d: %s: %s", file, p.Line, p.Col, p.Severity, text)
 }
 
 func (p Problem) write(b *strings.Builder) {
 	b.WriteString(p.Error())
 	b.WriteByte('\n')
 	if p.Line > 0 && p.Source != "" {
-		line, col, width := window(p.Source, p.Col, max(p.Width, 1))
+		line, col, width := window(p.Source, p.Col-p.before, max(p.Width, 1))
 		fmt.Fprintf(b, "%5d | %s\n", p.Line, line)
 		fmt.Fprintf(b, "      | %s%s\n", indent(line, col), strings.Repeat("^", width))
 	}
 	if p.Hint != "" {
-		fmt.Fprintf(b, "   hint: %s\n", printable(p.Hint))
+		fmt.Fprintf(b, "   hint: %s\n", printable(clip(p.Hint, maxSaid)))
 	}
 }
 

@@ -12,6 +12,10 @@ import (
 // maxRdata bounds the rdata of one record: its length is 16 bits on the wire.
 const maxRdata = 65535
 
+// maxToken bounds a word of presentation format. None that stands for rdata is as long, be each of its octets
+// an escape in an escape.
+const maxToken = 1 << 20
+
 // An rdataError says what is wrong with a piece of rdata, and where in its text.
 type rdataError struct {
 	Text, Hint string
@@ -83,7 +87,8 @@ func scanToken(text string, i int) (t token, next int, err error) {
 	if quoted {
 		i++
 	}
-	for ; i < len(text); i++ {
+	most := min(len(text), start+maxToken)
+	for ; i < most; i++ {
 		switch c := text[i]; {
 		case c == '\\':
 			if i++; i == len(text) || text[i] == '\n' && !quoted {
@@ -97,7 +102,10 @@ func scanToken(text string, i int) (t token, next int, err error) {
 			return token{text: text[start:i], off: start}, i, nil
 		}
 	}
-	if quoted {
+	switch {
+	case i < len(text):
+		return t, i, &rdataError{Text: fmt.Sprintf("a word of more than %d bytes", maxToken), Off: start, Len: i - start}
+	case quoted:
 		return t, i, &rdataError{Text: "unbalanced quotes", Off: start, Len: i - start}
 	}
 	return token{text: text[start:i], off: start}, i, nil
@@ -234,7 +242,7 @@ func (r *rdataReader) missing(what string) error {
 
 // wrong is an error about the token that was read last.
 func (r *rdataReader) wrong(format string, args ...any) error {
-	e := &rdataError{Text: fmt.Sprintf(format, args...)}
+	e := &rdataError{Text: say(format, args...)}
 	if r.next > 0 {
 		t := r.toks[r.next-1]
 		e.Off, e.Len = t.off, t.len()

@@ -4,7 +4,6 @@ import (
 	"encoding/base64"
 	"encoding/binary"
 	"encoding/hex"
-	"fmt"
 	"net/netip"
 	"strconv"
 	"strings"
@@ -278,7 +277,7 @@ func (r *rdataReader) hexWord() error {
 	}
 	out, herr := hex.AppendDecode(r.out, []byte(text))
 	if herr != nil {
-		return r.wrong("%s are not pairs of hexadecimal digits", cut(text))
+		return r.wrong("%s are not pairs of hexadecimal digits", quote(text))
 	}
 	r.out = out
 	return nil
@@ -308,7 +307,7 @@ func readHex(r *rdataReader) error {
 	}
 	out, herr := hex.AppendDecode(r.out, []byte(text))
 	if herr != nil {
-		return r.wrong("%s are not pairs of hexadecimal digits", cut(text))
+		return r.wrong("%s are not pairs of hexadecimal digits", quote(text))
 	}
 	r.out = out
 	return nil
@@ -327,7 +326,7 @@ func readBase64(r *rdataReader) error {
 	}
 	out, berr := base64.StdEncoding.AppendDecode(r.out, []byte(text))
 	if berr != nil || len(text) == 0 {
-		return r.wrong("%s is not base64", cut(text))
+		return r.wrong("%s is not base64", quote(text))
 	}
 	r.out = out
 	return nil
@@ -349,12 +348,4 @@ func showAnyBase64(w *rdataWriter) bool {
 		w.word(base64.StdEncoding.EncodeToString(b))
 	}
 	return true
-}
-
-// cut shortens long text for a message.
-func cut(text string) string {
-	if len(text) > 40 {
-		return fmt.Sprintf("%q...", text[:40])
-	}
-	return strconv.Quote(text)
 }

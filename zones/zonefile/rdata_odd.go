@@ -100,7 +100,7 @@ func readHIP(r *rdataReader) error {
 	}
 	key, berr := base64.StdEncoding.DecodeString(text)
 	if berr != nil || len(key) == 0 || len(key) > maxRdata {
-		return r.wrong("%s is not base64", cut(text))
+		return r.wrong("%s is not base64", quote(text))
 	}
 	r.out = append(r.out, byte(len(tag)), byte(algorithm))
 	r.out = appendUint(r.out, 2, uint64(len(key)))

@@ -90,7 +90,7 @@ func readParams(r *rdataReader) error {
 		wire, ok := paramOf(key).parse(string(r.out[at:]))
 		r.out = r.out[:at]
 		if !ok || len(wire) > maxRdata {
-			return r.wrong("%s is not a value of %s", cut(value), name)
+			return r.wrong("%s is not a value of %s", quote(value), name)
 		}
 		values[key] = wire
 	}

@@ -18,7 +18,7 @@ func (r *rdataReader) appendUnescaped(text string) error {
 		}
 		c, n, ok := unescape(text[i:])
 		if !ok {
-			return r.wrong(`a bad escape in %s: it is \ and a character, or \ and three digits up to 255`, cut(text))
+			return r.wrong(`a bad escape in %s: it is \ and a character, or \ and three digits up to 255`, quote(text))
 		}
 		r.out = append(r.out, c)
 		i += n

@@ -121,7 +121,7 @@ func (z *zone) readRecords() {
 			continue
 		}
 		o := z.owner(name, f)
-		o.table = f.Table(fmt.Sprintf("record %q", f.Name), recordKeys)
+		o.table = f.Table(say("record %q", f.Name), recordKeys)
 		if len(f.fields) == 0 {
 			o.table.Warn("", "has nothing in it")
 		}
@@ -163,24 +163,24 @@ func (z *zone) readOwner(s string) (name zones.Name, why, hint string) {
 	}
 	name, err := zones.ParseName(s)
 	if err != nil {
-		return "", fmt.Sprintf("owner %q: %s", s, err), ""
+		return "", say("owner %q: %s", s, err), ""
 	}
 	if endsInDot(s) {
 		if !name.IsSubdomainOf(z.src.Origin) {
-			return "", fmt.Sprintf("owner %q is not in zone %s", s, z.label), ""
+			return "", say("owner %q is not in zone %s", s, z.label), ""
 		}
 	} else {
 		if name.Labels() > 1 && name.IsSubdomainOf(z.src.Origin) && z.src.Origin != zones.Root {
-			return "", fmt.Sprintf("owner %q ends in the zone's name, but owners are relative to it", s),
+			return "", say("owner %q ends in the zone's name, but owners are relative to it", s),
 				fmt.Sprintf("write %q, or %q if it stands below the zone's name twice", ownerText(name, z.src.Origin), s+"."+z.src.Origin.String())
 		}
 		if name, err = name.Append(z.src.Origin); err != nil {
-			return "", fmt.Sprintf("owner %q: %s", s, err), ""
+			return "", say("owner %q: %s", s, err), ""
 		}
 	}
 	for i, label := range strings.Split(strings.TrimSuffix(s, "."), ".") {
 		if label == "*" && i > 0 {
-			return "", fmt.Sprintf("owner %q: * is a wildcard only as the first label", s), `a label that is an asterisk and no wildcard is written '\*'`
+			return "", say("owner %q: * is a wildcard only as the first label", s), `a label that is an asterisk and no wildcard is written '\*'`
 		}
 	}
 	return name, "", ""

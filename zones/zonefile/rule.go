@@ -1,7 +1,6 @@
 package zonefile
 
 import (
-	"fmt"
 	"net/netip"
 
 	"vitalns/zones"
@@ -17,7 +16,7 @@ func (z *zone) readRules(o *owner, v *Value) {
 	var matched []netip.Prefix
 	catchAll, found := (*Value)(nil), z.errorCount()
 	for i, item := range v.items {
-		t := item.Table(fmt.Sprintf("rule %d of record %q", i+1, o.at.Name), ruleKeys)
+		t := item.Table(say("rule %d of record %q", i+1, o.at.Name), ruleKeys)
 		if t == nil {
 			continue
 		}

@@ -76,7 +76,7 @@ func (t *Table) Error(hint, format string, args ...any) { t.report(Error, hint, 
 func (t *Table) Warn(hint, format string, args ...any) { t.report(Warning, hint, format, args) }
 
 func (t *Table) report(severity Severity, hint, format string, args []any) {
-	text := fmt.Sprintf(format, args...)
+	text := say(format, args...)
 	if t.What != "" {
 		text = t.What + ": " + text
 	}
@@ -100,10 +100,10 @@ func (k Keys) reportUnknown(f *Value, what string) {
 		in = " in " + what
 	}
 	if hint, ok := k.Later[f.Name]; ok {
-		f.doc.report(f.keyPlace(), Error, fmt.Sprintf("%q%s is not supported in this version", f.Name, in), hint)
+		f.doc.report(f.keyPlace(), Error, say("%q%s is not supported in this version", f.Name, in), hint)
 		return
 	}
-	f.doc.report(f.keyPlace(), Error, fmt.Sprintf("unknown key %q%s", f.Name, in), k.suggest(f.Name))
+	f.doc.report(f.keyPlace(), Error, say("unknown key %q%s", f.Name, in), k.suggest(f.Name))
 }
 
 // suggest says what an unknown key was probably meant to be.

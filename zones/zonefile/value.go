@@ -13,7 +13,7 @@ import (
 	"github.com/BurntSushi/toml"
 )
 
-// A File is a file as the user names it, with what is in it.
+// A File is a file as the user names it, with what is in it, which is not to change any more.
 type File struct {
 	Path string
 	Text []byte
@@ -21,12 +21,12 @@ type File struct {
 
 // A Doc is one TOML file, read: its tree, and what has been found wrong with it so far.
 type Doc struct {
-	Path     string
-	text     string // without a byte order mark
-	lines    []int  // where each line starts
-	root     *Value
-	problems Problems
-	errors   int // how many of them are errors
+	Path  string
+	text  string // without a byte order mark
+	lines []int  // where each line starts
+	root  *Value
+	found
+	counted struct{ off, chars int } // the column that was counted last: an offset, and the characters before it in its line
 }
 
 // A Value is a key with its value, or an item of a list. The getters store what it holds, or report
@@ -58,12 +58,11 @@ const (
 
 // Parse reads a TOML file. A file that is no TOML has a nil root, and a problem that says why.
 func Parse(f File) *Doc {
-	d := &Doc{Path: f.Path, text: strings.TrimPrefix(string(f.Text), "\ufeff")}
-	d.lines = []int{0}
-	for i := range len(d.text) {
-		if d.text[i] == '\n' {
-			d.lines = append(d.lines, i+1)
-		}
+	d := &Doc{Path: f.Path, text: strings.TrimPrefix(asText(f.Text), "\ufeff")}
+	d.lines = lineStarts(d.text)
+	if at := strings.IndexByte(d.text, 0); at >= 0 {
+		d.report(span{at, at + 1}, Error, nulText, nulHint)
+		return d
 	}
 	if at := invalidUTF8(d.text); at >= 0 {
 		d.report(span{at, at + 1}, Error, "the file is not UTF-8", "")
@@ -84,6 +83,19 @@ func Parse(f File) *Doc {
 	}
 	d.root = root
 	return d
+}
+
+// lineStarts is where each line of a text begins.
+func lineStarts(text string) []int {
+	lines := []int{0}
+	for at := 0; ; {
+		n := strings.IndexByte(text[at:], '\n')
+		if n < 0 {
+			return lines
+		}
+		at += n + 1
+		lines = append(lines, at)
+	}
 }
 
 func invalidUTF8(s string) int {
@@ -135,7 +147,7 @@ func joinItems[T any](d *Doc, v *Value, data []T) bool {
 }
 
 // Problems is what has been found wrong so far, in the order it was found.
-func (d *Doc) Problems() Problems { return d.problems }
+func (d *Doc) Problems() Problems { return append(slices.Clip(d.problems), d.rest(d.Path)...) }
 
 // Root returns the file's own table, whose keys are those of the table of keys; nil if the file is no
 // TOML.
@@ -164,6 +176,9 @@ func (d *Doc) Mistaken(own, other []string, what, hint string) bool {
 }
 
 func (d *Doc) report(at span, severity Severity, text, hint string) {
+	if d.full(severity) {
+		return
+	}
 	at.from = min(max(at.from, 0), len(d.text))
 	at.to = min(max(at.to, at.from), len(d.text))
 	for at.from > 0 && at.from < len(d.text) && !utf8.RuneStart(d.text[at.from]) {
@@ -177,15 +192,26 @@ func (d *Doc) report(at span, severity Severity, text, hint string) {
 	end = max(start, end)
 	source := strings.TrimSuffix(d.text[start:end], "\r")
 	from := min(at.from, start+len(source))
-	to := min(max(at.to, from), start+len(source))
-	if severity == Error {
-		d.errors++
-	}
-	d.problems = append(d.problems, Problem{
-		File: d.Path, Line: line, Col: 1 + utf8.RuneCountInString(d.text[start:from]),
+	to := min(max(at.to, from), start+len(source), from+maxSource)
+	col := d.column(start, from)
+	source, before := excerpt(source, from-start, col)
+	d.take(Problem{
+		File: d.Path, Line: line, Col: col, before: before,
 		Width:    max(1, utf8.RuneCountInString(d.text[from:to])),
-		Severity: severity, Text: text, Hint: hint, Source: strings.ToValidUTF8(source, "\ufffd"),
+		Severity: severity, Text: text, Hint: hint, Source: strings.Clone(strings.ToValidUTF8(source, "\ufffd")), // or a problem would keep the text of the whole file
 	})
+}
+
+// column is the column, from 1, of an offset in the line that begins at start. It counts on from where it
+// was asked last: one line may have many problems.
+func (d *Doc) column(start, off int) int {
+	c := &d.counted
+	if c.off < start || c.off > off {
+		c.off, c.chars = start, 0
+	}
+	c.chars += utf8.RuneCountInString(d.text[c.off:off])
+	c.off = off
+	return c.chars + 1
 }
 
 // place is where a problem of a value is shown: the value, or the header of a table.
@@ -203,7 +229,7 @@ func (v *Value) line() int { return sort.SearchInts(v.doc.lines, v.place().from+
 func (v *Value) there() string {
 	at := v.place().from
 	line := sort.SearchInts(v.doc.lines, at+1)
-	return fmt.Sprintf("%s:%d:%d", v.doc.Path, line, 1+utf8.RuneCountInString(v.doc.text[v.doc.lines[line-1]:at]))
+	return fmt.Sprintf("%s:%d:%d", v.doc.Path, line, v.doc.column(v.doc.lines[line-1], at))
 }
 
 // Error reports that the value is wrong. The hint says what to do; it may be empty.
@@ -237,7 +263,7 @@ func (v *Value) keyPlace() span {
 func (v *Value) text(format string, args []any) string {
 	text := format
 	if len(args) > 0 {
-		text = fmt.Sprintf(format, args...)
+		text = say(format, args...)
 	}
 	if v.where != "" {
 		text = v.where + ": " + text
@@ -289,11 +315,11 @@ func (d *Doc) syntax(err error) {
 		m := oddHeader.FindStringSubmatch(line)
 		hint = fmt.Sprintf("write [%s.%q]", m[1], m[2])
 	case definedTwice.MatchString(pe.Message):
-		text = fmt.Sprintf("%s is there twice", definedTwice.FindStringSubmatch(pe.Message)[1])
+		text = say("%s is there twice", definedTwice.FindStringSubmatch(pe.Message)[1])
 		hint = "a key or a [header] may stand only once in a file"
 	case bareWord.MatchString(pe.Message):
 		word := bareWord.FindStringSubmatch(pe.Message)[1]
-		text = fmt.Sprintf("%s is no value", word)
+		text = say("%s is no value", word)
 		hint = fmt.Sprintf("strings stand in quotes: %q", word)
 	}
 	d.report(at, Error, "syntax: "+text, hint)
