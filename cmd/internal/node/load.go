@@ -54,7 +54,8 @@ func (l Loaded) Watches() []checks.Watch {
 
 // Load reads and checks all files.
 func (ld Loader) Load() Loaded {
-	f, problems, order := ld.file()
+	from := reading{}
+	f, problems, order := ld.file(from)
 	l := Loaded{File: f}
 	var files []zonefile.File
 	paths := zonePaths(f, ld.Zones)
@@ -63,7 +64,7 @@ func (ld Loader) Load() Loaded {
 	}
 	for _, path := range paths {
 		order = append(order, path)
-		text, err := ReadFile(path)
+		text, err := from.file(path)
 		if err != nil {
 			problems = append(problems, zonefile.Problem{File: path, Text: fileError(err), Hint: fileHint(err)})
 			continue
@@ -74,8 +75,9 @@ func (ld Loader) Load() Loaded {
 	if f.Cluster != nil {
 		nodes = f.Cluster.Nodes
 	}
-	sources, found := zonefile.Load(files, zonefile.Options{Env: ld.Env, Templates: f.Checks, ReadFile: ReadFile, Apart: ld.Apart, Nodes: nodes, Cluster: f.Cluster != nil})
-	l.Problems = append(problems, found...).Sort(order)
+	sources, found := zonefile.Load(files, zonefile.Options{Env: ld.Env, Templates: f.Checks, ReadFile: from.file, Apart: ld.Apart, Nodes: nodes, Cluster: f.Cluster != nil})
+	problems = append(problems, found...)
+	l.Problems = append(problems, from.overwritten()...).Sort(order)
 	if l.Problems.Errors() > 0 {
 		return l
 	}
@@ -89,13 +91,13 @@ func (ld Loader) Load() Loaded {
 }
 
 // file reads the node file, or makes one of defaults.
-func (ld Loader) file() (*File, zonefile.Problems, []string) {
+func (ld Loader) file(from reading) (*File, zonefile.Problems, []string) {
 	if ld.Path == "" {
 		f, _ := ParseFile("", nil)
 		f.StateDir, f.Control = "", UserSocket()
 		return f, nil, nil
 	}
-	text, err := ReadFile(ld.Path)
+	text, err := from.file(ld.Path)
 	if err != nil {
 		f, _ := ParseFile("", nil)
 		return f, zonefile.Problems{{File: ld.Path, Text: fileError(err), Hint: fileHint(err)}}, []string{ld.Path}
