@@ -132,6 +132,17 @@ func zonePaths(f *File, named []string) []string {
 	})
 }
 
+// refuseNone makes it an error that no file is left where zones are served and the node file names some: what
+// put the files there has failed more likely than that nothing is meant to be answered. An empty list says so.
+func (l *Loaded) refuseNone(served int) {
+	if l.Problems.Errors() > 0 || len(l.Sources) > 0 || len(l.File.patterns) == 0 {
+		return
+	}
+	l.File.patterns[0].Error("put the files back; if nothing is to be answered any more, write zones = []",
+		"zones: no file is left, and every zone that is served (%d) would be gone", served)
+	l.Problems = append(l.Problems, l.File.doc.Problems()...).Sort([]string{l.File.Path})
+}
+
 // contentDigest is equal on nodes that serve the same zones.
 func contentDigest(sources []*zones.Source) checks.Digest {
 	h := sha256.New()

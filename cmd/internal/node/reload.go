@@ -15,8 +15,7 @@ import (
 // Plan reads the files and says what a reload would change; nothing changes.
 func (n *Node) Plan(ctx context.Context) (r Reload, err error) {
 	err = n.alone(ctx, func(ctx context.Context) error {
-		l := n.world.Load()
-		m, err := n.moment(ctx)
+		l, m, err := n.read(ctx)
 		if err == nil {
 			r = m.compare(l)
 		}
@@ -53,8 +52,7 @@ func (n *Node) alone(ctx context.Context, f func(context.Context) error) (err er
 }
 
 func (n *Node) reload(ctx context.Context) (Reload, error) {
-	l := n.world.Load()
-	m, err := n.moment(ctx)
+	l, m, err := n.read(ctx)
 	if err != nil {
 		return Reload{}, err
 	}
@@ -89,6 +87,16 @@ func (n *Node) reload(ctx context.Context) (Reload, error) {
 	// The serials are the cluster's and settle at the end of the turn that applied the files.
 	err = n.call(ctx, func(time.Time) { r.Serials = serialChanges(serials, n.serials()) })
 	return r, err
+}
+
+// read reads the files, and says what they are to take the place of.
+func (n *Node) read(ctx context.Context) (Loaded, moment, error) {
+	l := n.world.Load()
+	m, err := n.moment(ctx)
+	if err == nil && len(m.loaded.Sources) > 0 {
+		l.refuseNone(len(m.loaded.Sources))
+	}
+	return l, m, err
 }
 
 // settleMemory lets go of what is served no more.
@@ -129,7 +137,7 @@ func serialChanges(was, is map[string]uint32) []string {
 func firstError(ps zonefile.Problems) string {
 	for _, p := range ps {
 		if p.Severity == zonefile.Error {
-			return p.Error()
+			return bounded(p.Error())
 		}
 	}
 	return ""

@@ -3,11 +3,15 @@ package node
 import (
 	"context"
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"vitalns/checks/probe"
 )
 
 // slowly has the node take a while to read its files, which then hold another zone than before.
@@ -79,4 +83,38 @@ func TestPlansGoOneAtATime(t *testing.T) {
 		}
 		b.end()
 	})
+}
+
+// Zones that are all gone at once are missed, unless the node file names none.
+func TestReloadThatLosesEveryZone(t *testing.T) {
+	for _, row := range []struct {
+		name, file string
+		applied    bool
+	}{
+		{"a pattern that matches nothing", `zones = ["gone/*.toml"]`, false},
+		{"no pattern", `zones = []`, true},
+		{"no key", ``, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			bubble(t, func(b *lab) {
+				b.start(Config{StartGrace: time.Second})
+				time.Sleep(2 * time.Second)
+				loader := Loader{Path: filepath.Join(t.TempDir(), "node.toml"), Env: &probe.Env{}}
+				if err := os.WriteFile(loader.Path, []byte(row.file), 0o600); err != nil {
+					t.Fatal(err)
+				}
+				b.node.world.Load = loader.Load
+				for _, ask := range []func(context.Context) (Reload, error){b.node.Plan, b.node.Reload} {
+					r, err := ask(context.Background())
+					if err != nil || r.Valid != row.applied || strings.Contains(r.Problems, "node.toml:1:10: error: zones: no file is left") == row.applied {
+						t.Errorf("valid: got %v, want %v: %s%v", r.Valid, row.applied, r.Problems, err)
+					}
+				}
+				if zones := len(b.node.Table().Set().Zones()); (zones == 0) != row.applied {
+					t.Errorf("%d zones are served", zones)
+				}
+				b.end()
+			})
+		})
+	}
 }
