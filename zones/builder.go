@@ -128,6 +128,10 @@ func (b *Builder) Add(e Entry, rdata []byte) error {
 	return nil
 }
 
+// maxGrown is the most RRsets of a block that grows, since each new type is looked for among them. Types beyond
+// these come apart.
+const maxGrown = 64
+
 // grows reports whether a record of a type can be appended to the block made last, and opens its RRset.
 func (b *Builder) grows(typ uint16) bool {
 	last := b.made.block(b.last)
@@ -136,7 +140,7 @@ func (b *Builder) grows(typ uint16) bool {
 			return s.Count() < maxCount
 		}
 	}
-	if last.set(typ) != nil || last.count() == maxCount {
+	if last.count() >= maxGrown || last.set(typ) != nil {
 		return false
 	}
 	b.open = b.made.begin(b.last, typ)
