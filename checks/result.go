@@ -1,6 +1,10 @@
 package checks
 
-import "time"
+import (
+	"strconv"
+	"strings"
+	"time"
+)
 
 // A State is what is thought of a target. The zero State is Unknown.
 type State uint8
@@ -51,6 +55,17 @@ type Reason string
 
 // MaxReason bounds a Reason wherever it is stored or sent.
 const MaxReason = 80
+
+// Printable replaces each character that a terminal might act on: text may come from a target, from another
+// node or from whoever may command.
+func Printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if !strconv.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, text)
+}
 
 // A Result is what one probe found.
 type Result struct {

@@ -9,7 +9,6 @@ import (
 	"io"
 	"net"
 	"os"
-	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -208,12 +207,7 @@ func tlsReason(err error, now time.Time) string {
 
 // clean bounds a reason and leaves only what prints: parts of it may come from a target.
 func clean(reason string) checks.Reason {
-	reason = strings.Map(func(r rune) rune {
-		if !strconv.IsPrint(r) {
-			return '?'
-		}
-		return r
-	}, reason)
+	reason = checks.Printable(reason)
 	if len(reason) <= checks.MaxReason {
 		return checks.Reason(reason)
 	}

@@ -1,8 +1,11 @@
 package node
 
 import (
+	"strings"
 	"sync"
 	"time"
+
+	"vitalns/checks"
 )
 
 // maxEvents bounds the history; the oldest are forgotten first. maxFollowers bounds who may follow;
@@ -11,6 +14,17 @@ const (
 	maxEvents    = 2000
 	maxFollowers = 64
 )
+
+// maxSaid bounds, in bytes, what an event says, and the error of a reload: the rest is cut off.
+const maxSaid = 1000
+
+// bounded is text as it is logged and kept.
+func bounded(text string) string {
+	if len(text) > maxSaid {
+		text = strings.ToValidUTF8(text[:maxSaid-3], "") + "..."
+	}
+	return checks.Printable(text)
+}
 
 // A history keeps the last events and wakes those who follow.
 type history struct {
@@ -28,7 +42,7 @@ func (h *history) add(now time.Time, e Event) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.seq++
-	e.Seq, e.Time = h.seq, now
+	e.Seq, e.Time, e.Text, e.Cause = h.seq, now, bounded(e.Text), bounded(e.Cause)
 	h.ring = append(h.ring, e)
 	if len(h.ring) > maxEvents {
 		h.ring = append(h.ring[:0:0], h.ring[len(h.ring)-maxEvents*3/4:]...)

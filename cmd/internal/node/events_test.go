@@ -1,6 +1,7 @@
 package node
 
 import (
+	"strings"
 	"testing"
 	"time"
 )
@@ -38,5 +39,15 @@ func TestFollowersBounded(t *testing.T) {
 	h.release()
 	if !h.follow() {
 		t.Fatal("refused after a release")
+	}
+}
+
+// What an event says is bounded, and nothing in it that a terminal would act on.
+func TestEventTextBounded(t *testing.T) {
+	h := newHistory()
+	h.add(time.Unix(1, 0), Event{Text: "a\x1b[2J\nb", Cause: strings.Repeat("\u00e9", 1<<20)})
+	all, _ := h.since(0)
+	if e := all[0]; e.Text != "a?[2J?b" || len(e.Cause) > maxSaid || !strings.HasSuffix(e.Cause, "\u00e9...") {
+		t.Errorf("got %q, cause of %d bytes", e.Text, len(e.Cause))
 	}
 }
