@@ -195,6 +195,28 @@ func TestOverrideConflicts(t *testing.T) {
 	}
 }
 
+// What another node says of a write is shown without what a terminal would act on, and merged as it is.
+func TestOverridePrintable(t *testing.T) {
+	now := time.Now()
+	a, b := newTestLedger("a", now), newTestLedger("b", now)
+	a.Put(Register{Kind: KindOverride, Key: "z/p/t", Payload: EncodeOverride(Override{Admin: Drain, Reason: "a\x1b[2J\nb", Owner: "\x07x"})}, now)
+	put(b, Drain, "c\x1b", 0, now)
+	exchange(a, b, now)
+	for _, l := range []*Ledger{a, b} {
+		o := override(t, l, now)
+		if len(o.Conflict) != 1 {
+			t.Fatalf("got %+v", o)
+		}
+		shown := []string{o.Reason, o.Conflict[0].Reason}
+		if slices.Sort(shown); shown[0] != "a?[2J?b" || shown[1] != "c?" || o.Owner+o.Conflict[0].Owner != "?x" {
+			t.Errorf("got %+v", o)
+		}
+	}
+	if a.shared.digest != b.shared.digest {
+		t.Error("digests differ")
+	}
+}
+
 // A write that expires everywhere at about the same time is one expired write; it acts as auto and
 // gives way to what had not seen it.
 func TestOverrideExpires(t *testing.T) {

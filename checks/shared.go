@@ -86,6 +86,7 @@ func decodeShared(r Register) (any, error) {
 	switch r.Kind {
 	case KindOverride:
 		o, err := DecodeOverride(r.Payload)
+		o.Reason, o.Owner = Printable(o.Reason), Printable(o.Owner) // as people see them; what is merged is the payload
 		return write{o, r.Payload}, err
 	case KindChoice:
 		return value(DecodeChoice(r.Payload))

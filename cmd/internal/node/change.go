@@ -31,6 +31,7 @@ func (n *Node) Override(ctx context.Context, req OverrideRequest) (Written, erro
 	if req.For < 0 {
 		return Written{}, badRequest("", "the time until it expires is not negative")
 	}
+	req.Reason, req.Owner = checks.Printable(req.Reason), checks.Printable(req.Owner)
 	zone, pool, target, err := splitTarget(req.Target)
 	if err != nil {
 		return Written{}, err

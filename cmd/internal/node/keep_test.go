@@ -206,3 +206,23 @@ func TestLastingAlarm(t *testing.T) {
 		time.Sleep(2 * time.Second) // pings of memberlist's
 	})
 }
+
+// A reason is shown on terminals: what they would act on is not taken in.
+func TestOverridePrintable(t *testing.T) {
+	bubble(t, func(b *lab) {
+		b.start(Config{StartGrace: time.Second})
+		time.Sleep(3 * time.Second)
+		word := OverrideRequest{Target: "example.org/web/lon", State: "drain", Reason: "a\x1b[2J\nb", Owner: "\x07x"}
+		if _, err := b.node.Override(context.Background(), word); err != nil {
+			t.Fatal(err)
+		}
+		if o := b.node.Overrides().Overrides; len(o) != 1 || o[0].Reason != "a?[2J?b" || o[0].Owner != "?x" {
+			t.Errorf("got %+v", o)
+		}
+		events := b.node.Events()
+		if !slices.ContainsFunc(events, func(e Event) bool { return e.Text == "target lon: drain: a?[2J?b" && e.Cause == "?x" }) {
+			t.Errorf("got %+v", events)
+		}
+		b.end()
+	})
+}
