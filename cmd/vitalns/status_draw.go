@@ -185,5 +185,6 @@ func troubles(s node.Status) []string {
 	add(!c.Majority, "this side has no majority of the nodes: it moves for itself and writes no failback")
 	add(!c.Agrees, "nodes serve different zones: `vitalns members` shows which")
 	add(s.Config.Error != "", "the last reload was refused, what was served is served on: %s", s.Config.Error)
+	add(s.StateError != "", "state is not saved, and a restart would forget what has happened since: %s", s.StateError)
 	return append(lines, s.Alarms...)
 }

@@ -51,7 +51,8 @@ func TestDrawStatus(t *testing.T) {
 		Note: "fallback sorry: 0 of 1 targets of web up", Targets: []node.TargetState{{Name: "lon", Address: []string{"192.0.2.1"}, State: "down", Since: node.Seconds(time.Second), Checks: down}}}
 	s := node.Status{Version: "1.0", Node: "ns1", Site: "lon", Uptime: since, Ready: false, Waiting: "the first exchange with a peer",
 		Cluster: node.ClusterState{Enabled: true, Fresh: 1, Expected: 3, Abstains: true}, Alarms: []string{"2026-11-23T07:00:00Z two nodes have the name \"ns1\""},
-		Config: node.ConfigState{Digest: "7f3a91aa", Error: "gslb.toml:3:1: error: unknown key \"polcy\""}}
+		StateError: "save state: write /var/lib/vitalns/state.json.new: no space left on device",
+		Config:     node.ConfigState{Digest: "7f3a91aa", Error: "gslb.toml:3:1: error: unknown key \"polcy\""}}
 	var b bytes.Buffer
 	if err := drawStatus(&b, s, []node.PoolState{marks, many, fallen}, false); err != nil {
 		t.Fatal(err)

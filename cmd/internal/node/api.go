@@ -41,6 +41,8 @@ type Status struct {
 	Zones   []ZoneState  `json:"zones"`
 	Pools   []PoolState  `json:"pools"`
 	Alarms  []string     `json:"alarms"`
+
+	StateError string `json:"state_error,omitempty"` // why the last state is not on disk
 }
 
 // ClusterState is a node's view of its cluster in short.

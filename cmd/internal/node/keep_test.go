@@ -74,6 +74,26 @@ func TestChoiceIsOnDisk(t *testing.T) {
 	})
 }
 
+// What is not on disk is said in the status, from the start on, until it is.
+func TestStatusSaysThatStateIsNotSaved(t *testing.T) {
+	bubble(t, func(b *lab) {
+		b.disk.fill(true)
+		b.start(Config{StartGrace: time.Second})
+		for _, step := range []struct {
+			when string
+			full bool
+			want string
+		}{{"from the start", true, errDisk.Error()}, {"with room again", false, ""}, {"full again", true, errDisk.Error()}} {
+			if s, err := b.node.Status(context.Background()); err != nil || s.StateError != step.want {
+				t.Errorf("%s: got %q, want %q (%v)", step.when, s.StateError, step.want, err)
+			}
+			b.disk.fill(!step.full)
+			time.Sleep(2 * saveEvery)
+		}
+		b.end()
+	})
+}
+
 func (m *memory) fill(full bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

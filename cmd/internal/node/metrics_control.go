@@ -65,7 +65,7 @@ func (m controlMetrics) collect(s *scrape) {
 	s.count(m.reloads, c.reloads[0], "success")
 	s.count(m.reloads, c.reloads[1], "failure")
 	s.count(m.stateErrors, n.counters.stateErrors.Load()+n.saver.errors.Load())
-	s.is(m.stateSaved, !n.saver.failed.Load())
+	s.is(m.stateSaved, n.saver.lost.Load() == nil)
 	if s.answered {
 		s.put(m.config, 1, s.loaded.Hex())
 		m.zones(s)

@@ -11,8 +11,8 @@ import (
 type saver struct {
 	store  Store
 	log    *slog.Logger
-	jobs   chan saveJob // has room for one
-	failed atomic.Bool  // the last save failed
+	jobs   chan saveJob           // has room for one
+	lost   atomic.Pointer[string] // why the last state was not saved; nil: it was
 	errors atomic.Uint64
 }
 
@@ -60,15 +60,18 @@ func (s *saver) run(ctx context.Context) {
 
 func (s *saver) write(job saveJob) {
 	err := s.store.Save(job.state)
-	if err != nil {
+	switch before := s.lost.Load(); {
+	case err != nil:
+		why := err.Error()
 		s.errors.Add(1)
-		if !s.failed.Load() {
+		s.lost.Store(&why)
+		if before == nil {
 			s.log.Error("state is not saved; serving goes on", "error", err)
 		}
-	} else if s.failed.Load() {
+	case before != nil:
+		s.lost.Store(nil)
 		s.log.Info("state is saved again")
 	}
-	s.failed.Store(err != nil)
 	for _, done := range job.done {
 		done <- err
 	}

@@ -34,10 +34,7 @@ func (n *Node) start(now time.Time) error {
 	n.ledger.Restore(saved.Registers, now.Round(0).Sub(saved.Time), now)
 	n.runner = runner.New(runner.Config{Seed: n.world.Seed, Logger: n.log, History: n.historyOf, Observe: n.observed.put})
 	n.adopt(loadServed(saved.Served), now)
-	if err := n.world.Store.Save(n.saved(now)); err != nil {
-		n.counters.stateErrors.Add(1)
-		n.log.Error("state is not saved; serving goes on", "error", err)
-	}
+	n.saver.write(saveJob{state: n.saved(now)}) // its goroutine does not run yet
 	if err := n.join(); err != nil {
 		return err
 	}

@@ -53,6 +53,9 @@ func (n *Node) Status(ctx context.Context) (Status, error) {
 		Config: ConfigState{Digest: m.loaded.Hex(), LoadedAt: m.loadedAt.UTC().Format(time.RFC3339), LastReload: "ok", Error: m.reloadError},
 	}
 	s.Ready = s.Waiting == ""
+	if why := n.saver.lost.Load(); why != nil {
+		s.StateError = *why
+	}
 	if m.reloadError != "" {
 		s.Config.LastReload = "failed"
 	}
