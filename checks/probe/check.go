@@ -97,7 +97,10 @@ func (a *Aim) addressKey() Key {
 			if err != nil || addr.Zone() != "" {
 				return fmt.Errorf("%s is not an IP address", quoted(v.Text))
 			}
-			a.Address = addr.Unmap()
+			if addr = addr.Unmap(); addr.IsUnspecified() || addr.IsMulticast() {
+				return fmt.Errorf("%s is no address of a single host", addr)
+			}
+			a.Address = addr
 			return nil
 		}}
 }

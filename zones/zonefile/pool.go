@@ -283,9 +283,7 @@ func (z *zone) readAddresses(p *pool, t *Table, m *zones.Member, at *member, add
 			v.Error("", "%s is an address of target %q already", a, other)
 			continue
 		}
-		if a.IsUnspecified() || a.IsMulticast() {
-			v.Warn("", "%s is no address that a client can reach", a)
-		}
+		v.lintTarget(a)
 		addrs[a] = m.Name
 		m.Addrs = append(m.Addrs, zones.MemberAddr{Addr: a})
 		at.addrs = append(at.addrs, v)

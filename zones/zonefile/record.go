@@ -369,6 +369,7 @@ func (z *zone) readLiveAddresses(p *pool, v *Value, key string, addrs map[netip.
 			item.Error("", "%s is there twice", a)
 			continue
 		}
+		item.lintTarget(a.Addr)
 		addrs[a.Addr] = true
 		p.Members = append(p.Members, zones.Member{Name: a.String(), Priority: i, Weight: 1, Addrs: []zones.MemberAddr{{Addr: a.Addr}}})
 		p.members = append(p.members, member{at: item, addrs: []*Value{item}})
@@ -421,6 +422,9 @@ func (z *zone) readSet(o *owner, typ uint16, v *Value, ttl uint32) {
 			item.Warn("over TCP it is cut off as well", "with this record %s is larger than a message can be", v.Name)
 		}
 		size -= len(rdata) + recordHead
+		if addr, ok := netip.AddrFromSlice(rdata); ok && (typ == typeA || typ == typeAAAA) {
+			item.lintAddress(addr)
+		}
 		set.add(item, rdata)
 	}
 	if ttl := v.sub("ttl"); ttl != nil && !isHostPool(typ, v) && len(set.hosts) > 0 && len(set.Rdata) == 0 {

@@ -189,6 +189,7 @@ func (z *zone) addAddress(o *owner, item *Value) {
 	if !item.Addr(&addr.Addr) {
 		return
 	}
+	item.lintAddress(addr.Addr)
 	set := o.set(addr.rrtype())
 	if set != nil && !set.fromNS {
 		item.Error("keep one of the two", "%s of %s is in the records already, in line %d", FormatType(set.Type), o.text(z), set.at.line())
