@@ -120,8 +120,8 @@ func TestIncarnationGrows(t *testing.T) {
 	bubble(t, func(b *lab) {
 		b.start(Config{StartGrace: time.Second})
 		first := b.disk.saved(t)
-		if want := uint64(time.Now().UnixMilli()); first.Incarnation != want {
-			t.Errorf("first %d, want the clock's %d", first.Incarnation, want)
+		if want := uint64(time.Now().UnixMilli()); first.Incarnation != want || first.Node != "a" {
+			t.Errorf("first %d of node %q, want the clock's %d of a", first.Incarnation, first.Node, want)
 		}
 		b.end()
 		ahead := b.disk.saved(t)

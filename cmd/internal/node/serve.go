@@ -66,7 +66,7 @@ func Serve(ctx context.Context, opt Options) error {
 	if err != nil {
 		return err
 	}
-	store, err := OpenDir(f.StateDir)
+	store, err := OpenDir(f.StateDir, f.member())
 	if err != nil {
 		return stateError(err, f.StateDir)
 	}
@@ -204,6 +204,14 @@ func (f *File) cluster() (*Cluster, error) {
 	}
 	c.Keys = keys
 	return c, nil
+}
+
+// member is the node's name to its peers; "" without any.
+func (f *File) member() string {
+	if f.Cluster == nil {
+		return ""
+	}
+	return f.Node
 }
 
 // leastToken is how short a token may be: one that can be guessed is none.

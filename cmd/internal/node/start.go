@@ -95,7 +95,7 @@ func (n *Node) historyOf(t checks.Target) (checks.State, bool) { return n.snapsh
 
 // saved is what is to be on disk now.
 func (n *Node) saved(now time.Time) Saved {
-	return Saved{Time: now.Round(0), Incarnation: n.incarnation, Registers: n.ledger.Saved(now), Served: n.served}
+	return Saved{Node: n.cfg.Node, Time: now.Round(0), Incarnation: n.incarnation, Registers: n.ledger.Saved(now), Served: n.served}
 }
 
 // duplicate says that another node has this one's name, with both addresses.

@@ -19,6 +19,7 @@ import (
 // Saved is what a node keeps over a restart. Ages and remaining times in Registers hold at Time, by the
 // node's own wall clock.
 type Saved struct {
+	Node        string            `json:"node,omitempty"` // "": written by a version that did not say
 	Time        time.Time         `json:"time"`
 	Incarnation uint64            `json:"incarnation"`
 	Registers   []checks.Register `json:"registers"` // of Ledger.Saved
@@ -42,22 +43,24 @@ const stateFile = "state.json"
 // A Dir is a Store in a directory, locked against a second process.
 type Dir struct {
 	path string
+	node string   // whose state it is; "": of a lone node, whatever its name
 	lock *os.File // nil: the file system is read-only
 }
 
 // ErrLocked says that another process uses the state directory.
 var ErrLocked = errors.New("state directory is in use by another vitalns")
 
-// OpenDir makes the directory if need be and locks it. It returns ErrLocked, wrapped, if another process
-// holds it. A file system that has become read-only takes no answers away: what is there is loaded, and
+// OpenDir makes the directory of a node's state if need be and locks it. It returns ErrLocked, wrapped, if
+// another process holds it. What another node wrote is not loaded: it is as good as torn. A lone node, of the
+// name "", takes what it finds: its own name is nowhere but in its file, and may be that of a host. A file system that has become read-only takes no answers away: what is there is loaded, and
 // each Save fails.
-func OpenDir(path string) (*Dir, error) {
+func OpenDir(path, node string) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o750); err != nil && !errors.Is(err, syscall.EROFS) {
 		return nil, fmt.Errorf("make state directory: %w", err)
 	}
 	lock, err := os.OpenFile(filepath.Join(path, "lock"), os.O_CREATE|os.O_RDWR, 0o640)
 	if errors.Is(err, syscall.EROFS) {
-		return &Dir{path: path}, nil
+		return &Dir{path: path, node: node}, nil
 	}
 	if err != nil {
 		return nil, fmt.Errorf("lock state directory: %w", err)
@@ -69,7 +72,7 @@ func OpenDir(path string) (*Dir, error) {
 		}
 		return nil, fmt.Errorf("lock state directory: %w", err)
 	}
-	return &Dir{path: path, lock: lock}, nil
+	return &Dir{path: path, node: node, lock: lock}, nil
 }
 
 // Close releases the lock.
@@ -90,6 +93,9 @@ func (d *Dir) Load() (Saved, error) {
 	var s Saved
 	if err == nil {
 		s, err = decodeSaved(raw)
+	}
+	if err == nil && d.node != "" && s.Node != "" && s.Node != d.node {
+		err = fmt.Errorf("it is the state of node %q, and this is %q", s.Node, d.node)
 	}
 	if err != nil { // left in place it would be lost under the next one
 		aside := name + ".bad"

@@ -54,14 +54,14 @@ func TestDirSetsAside(t *testing.T) {
 func TestDirLocked(t *testing.T) {
 	path := t.TempDir()
 	openDir(t, path)
-	if _, err := OpenDir(path); !errors.Is(err, ErrLocked) {
+	if _, err := OpenDir(path, ""); !errors.Is(err, ErrLocked) {
 		t.Fatalf("got %v, want ErrLocked", err)
 	}
 }
 
 func openDir(t *testing.T, path string) *Dir {
 	t.Helper()
-	d, err := OpenDir(path)
+	d, err := OpenDir(path, "")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -87,5 +87,32 @@ func TestDirSetsAsideTheUnreadable(t *testing.T) {
 	}
 	if _, err := os.Stat(filepath.Join(path, stateFile+".bad", "inside")); err != nil {
 		t.Error(err)
+	}
+}
+
+// The state of another node of a cluster is set aside; an earlier version did not say whose it is, and a lone
+// node may get another name.
+func TestDirOfAnotherNode(t *testing.T) {
+	for _, row := range []struct {
+		name, wrote, reads string
+		want               uint64
+	}{
+		{"its own", "ns2", "ns2", 7},
+		{"another's", "ns1", "ns2", 0},
+		{"an earlier version's", "", "ns2", 7},
+		{"of a lone node", "ns1", "", 7},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			d := openDir(t, t.TempDir())
+			d.node = row.reads
+			if err := d.Save(Saved{Node: row.wrote, Incarnation: 7}); err != nil {
+				t.Fatal(err)
+			}
+			s, err := d.Load()
+			_, aside := os.Stat(filepath.Join(d.path, stateFile+".bad"))
+			if s.Incarnation != row.want || (err == nil) != (row.want > 0) || (aside == nil) != (row.want == 0) {
+				t.Errorf("got %+v, %v; set aside: %v", s, err, aside == nil)
+			}
+		})
 	}
 }
