@@ -70,11 +70,12 @@ func (n *Node) reload(ctx context.Context) (Reload, error) {
 		n.reloadError = r.Error
 		n.events.add(now, Event{Kind: "reload", Text: "refused: " + r.Error})
 	})
-	switch {
-	case err != nil:
+	if err != nil {
 		return r, err
-	case !r.Valid:
-		n.log.Error("reload refused: what was served is served on", "errors", l.Problems.Errors(), "first", r.Error)
+	}
+	n.logProblems(l.Problems)
+	if !r.Valid {
+		n.log.Error("reload refused: what was served is served on", "errors", l.Problems.Errors())
 		return r, nil
 	}
 	if server := n.server.Load(); server != nil {
@@ -132,6 +133,27 @@ func serialChanges(was, is map[string]uint32) []string {
 		}
 	}
 	return out
+}
+
+// maxLogged is how many problems of the files go to the log, errors first. Of the rest the number does: whoever
+// reloads by a signal has no other report.
+const maxLogged = 20
+
+func (n *Node) logProblems(ps zonefile.Problems) {
+	logged := 0
+	log := func(say func(string, ...any), severity zonefile.Severity) {
+		for _, p := range ps {
+			if p.Severity == severity && logged < maxLogged {
+				logged++
+				say("problem in a file", "problem", bounded(p.Error()))
+			}
+		}
+	}
+	log(n.log.Error, zonefile.Error)
+	log(n.log.Warn, zonefile.Warning)
+	if more := len(ps) - logged; more > 0 {
+		n.log.Warn("more problems in files: `vitalns check` and `vitalns plan` show them", "number", more)
+	}
 }
 
 func firstError(ps zonefile.Problems) string {

@@ -1,8 +1,11 @@
 package node
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"fmt"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"strings"
@@ -12,6 +15,7 @@ import (
 	"time"
 
 	"vitalns/checks/probe"
+	"vitalns/zones/zonefile"
 )
 
 // slowly has the node take a while to read its files, which then hold another zone than before.
@@ -117,4 +121,37 @@ func TestReloadThatLosesEveryZone(t *testing.T) {
 			})
 		})
 	}
+}
+
+// The log has the problems of a reload, errors first, up to a bound: a signal gets no other report.
+func TestReloadLogsProblems(t *testing.T) {
+	bubble(t, func(b *lab) {
+		var log bytes.Buffer
+		b.log = slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: slog.LevelWarn}))
+		b.start(Config{StartGrace: time.Second})
+		time.Sleep(2 * time.Second)
+		for _, row := range []struct{ errors, warnings, want, more int }{{0, 0, 0, 0}, {0, 2, 2, 0}, {3, 1, 4, 0}, {maxLogged + 5, 9, maxLogged, 14}} {
+			b.node.world.Load = func() Loaded {
+				l := b.load()
+				l.Problems = nil
+				for i := range row.errors + row.warnings {
+					p := zonefile.Problem{File: "z.toml", Line: i + 1, Col: 1, Severity: zonefile.Warning, Text: "no good"}
+					if i >= row.warnings {
+						p.Severity = zonefile.Error
+					}
+					l.Problems = append(l.Problems, p)
+				}
+				return l
+			}
+			log.Reset()
+			if r, err := b.node.Reload(context.Background()); err != nil || r.Valid != (row.errors == 0) {
+				t.Fatalf("%+v, %v", r, err)
+			}
+			got, errs := strings.Count(log.String(), "no good"), strings.Count(log.String(), ": error: no good")
+			if got != row.want || errs != min(row.errors, maxLogged) || strings.Contains(log.String(), fmt.Sprintf("number=%d", row.more)) != (row.more > 0) {
+				t.Errorf("%d errors and %d warnings: %d lines, %d of errors:\n%s", row.errors, row.warnings, got, errs, log.String())
+			}
+		}
+		b.end()
+	})
 }
