@@ -120,6 +120,7 @@ func (z *zone) readRecords() {
 			f.KeyError("", "record %q is there twice: see %q in line %d", f.Name, first.at.Name, first.at.line())
 			continue
 		}
+		lintName(f.KeyWarn, f.Name)
 		o := z.owner(name, f)
 		o.table = f.Table(say("record %q", f.Name), recordKeys)
 		if len(f.fields) == 0 {
@@ -222,6 +223,7 @@ func (z *zone) name(v *Value, into *zones.Name) bool {
 		v.Error(hint, "%s", why)
 		return false
 	}
+	lintName(v.Warn, s)
 	*into = name
 	return true
 }
@@ -235,8 +237,8 @@ func (z *zone) mailbox(v *Value, into *zones.Name) {
 		return
 	}
 	name, err := zones.ParseName(strings.ReplaceAll(user, ".", `\.`) + "." + domain)
-	if err != nil || user == "" || domain == "" {
-		v.Error("", "%q is not an address of mail", s)
+	if err != nil || user == "" || domain == "" || strings.ContainsAny(s, " \t") || strings.Contains(domain, "@") {
+		v.Error(`write "USER@DOMAIN"`, "%q is not an address of mail", s)
 		return
 	}
 	*into = name
@@ -422,6 +424,10 @@ func (z *zone) readSet(o *owner, typ uint16, v *Value, ttl uint32) {
 			item.Warn("over TCP it is cut off as well", "with this record %s is larger than a message can be", v.Name)
 		}
 		size -= len(rdata) + recordHead
+		switch typ {
+		case typeCNAME, typeDNAME, typeNS:
+			lintName(item.Warn, strings.TrimSpace(s))
+		}
 		if addr, ok := netip.AddrFromSlice(rdata); ok && (typ == typeA || typ == typeAAAA) {
 			item.lintAddress(addr)
 		}

@@ -120,6 +120,7 @@ func (z *zone) readOrigin() bool {
 		v.Error("", "a zone is not a wildcard")
 		return false
 	}
+	lintName(v.Warn, s)
 	z.src.Origin, z.label = name, strings.TrimSuffix(name.String(), ".")
 	return true
 }
@@ -169,6 +170,7 @@ func (z *zone) readNameserver(f *Value, ns *rrset) {
 		f.KeyError(hint, "%s", why)
 		return
 	}
+	lintName(f.KeyWarn, f.Name)
 	ns.add(f, []byte(name))
 	if len(f.List()) == 0 {
 		return
