@@ -98,7 +98,10 @@ func (e *Env) connect(to netip.AddrPort, typ int) (*socket, error) {
 		return nil, err
 	}
 	s := &socket{fd: fd, to: to, addr: sockaddr(to)}
-	return s, s.start(typ)
+	if err := s.start(typ); err != nil {
+		return nil, err
+	}
+	return s, nil
 }
 
 // socket makes a socket for a target.

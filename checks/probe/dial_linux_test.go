@@ -21,6 +21,13 @@ import (
 // blackHole is a listener whose backlog is full: further SYNs are dropped.
 func blackHole(t *testing.T) netip.AddrPort {
 	t.Helper()
+	to, _ := fullBacklog(t)
+	return to
+}
+
+// fullBacklog is blackHole, until there is room.
+func fullBacklog(t *testing.T) (to netip.AddrPort, makeRoom func()) {
+	t.Helper()
 	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
 	if err != nil {
 		t.Fatal(err)
@@ -41,7 +48,13 @@ func blackHole(t *testing.T) netip.AddrPort {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close() })
-	return addrPort(sa)
+	return addrPort(sa), func() {
+		guest, _, err := unix.Accept4(fd, unix.SOCK_CLOEXEC)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = unix.Close(guest) // it has said nothing
+	}
 }
 
 func TestBlackHole(t *testing.T) {
@@ -74,18 +87,27 @@ func TestNoTimeWait(t *testing.T) {
 	for _, c := range []Check{configured(t, "tcp", number("port", 1)), configured(t, "http", text("host", "h"))} {
 		expectResult(t, run(t, c, testEnv, to, long), "ok")
 	}
-	table, err := os.ReadFile("/proc/net/tcp")
+	const timeWait = "06"
+	for _, line := range tcpSockets(t, timeWait, to.Port()) {
+		t.Errorf("left behind: %s", line)
+	}
+}
+
+// tcpSockets are the lines of sockets in a state with a port at one end. They are those of the network of this
+// thread: that of the process is its first thread's, on which inNamespace may have been.
+func tcpSockets(t *testing.T, state string, port uint16) (lines []string) {
+	t.Helper()
+	table, err := os.ReadFile("/proc/thread-self/net/tcp")
 	if err != nil {
 		t.Fatal(err)
 	}
-	const timeWait = "06"
-	port := strings.ToUpper(hex4(to.Port()))
+	end := ":" + strings.ToUpper(hex4(port))
 	for line := range strings.Lines(string(table)) {
-		f := strings.Fields(line)
-		if len(f) > 3 && f[3] == timeWait && (strings.HasSuffix(f[1], ":"+port) || strings.HasSuffix(f[2], ":"+port)) {
-			t.Errorf("left behind: %s", line)
+		if f := strings.Fields(line); len(f) > 3 && f[3] == state && (strings.HasSuffix(f[1], end) || strings.HasSuffix(f[2], end)) {
+			lines = append(lines, line)
 		}
 	}
+	return lines
 }
 
 func hex4(n uint16) string {
