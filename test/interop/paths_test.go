@@ -221,8 +221,9 @@ func (p *paths) differ(q question, who string, got, want []byte) {
 	m.times++
 }
 
-// report prints the figures, and fails with one question for each way to differ, or where fewer were held
-// than there are questions, fewer answered at all, or fewer by the fast path, than ever has been so.
+// report prints the figures, and fails with one question for each way to differ. It fails as well where not
+// all questions were held, or so few were answered, or by the fast path, that little was compared: most worlds
+// have 70 to 90 in a hundred there, a random one full of redirections, which it leaves to Respond, had 58.
 func (p *paths) report(t *testing.T, questions int) {
 	t.Helper()
 	c := p.counts
@@ -230,7 +231,7 @@ func (p *paths) report(t *testing.T, questions int) {
 	for _, how := range slices.Sorted(maps.Keys(p.wrong)) {
 		t.Errorf("%d times: %s\n%s", p.wrong[how].times, how, p.wrong[how].first)
 	}
-	const answered, fast = 0.95, 0.6
+	const answered, fast = 0.95, 0.4
 	if c.held < questions || float64(c.answered) < answered*float64(questions) || float64(c.fast) < fast*float64(questions) {
 		t.Errorf("of %d questions %d were held, %d of them answered, %d on the fast path", questions, c.held, c.answered, c.fast)
 	}
