@@ -225,14 +225,17 @@ func (z *zone) settleTTL(set []zones.Entry) {
 	}
 }
 
-// lintIncludedPointers looks where NS, MX and SRV records point to.
+// lintIncludedPointers looks where NS, MX, SRV and CNAME records point to.
 func (z *zone) lintIncludedPointers(nodes map[zones.Name]bool, set []zones.Entry) {
 	switch set[0].Type {
-	case typeNS, typeMX, typeSRV:
+	case typeNS, typeMX, typeSRV, typeCNAME:
 	default:
 		return
 	}
 	for _, e := range set {
+		if !e.Dropped && e.Type == typeCNAME {
+			z.lintCNAME(nodes, z.in.made.Name(e.Owner), e.Type, includedSpot{z.in, e}, z.in.made.Rdata(e))
+		}
 		if !e.Dropped {
 			z.lintPointer(nodes, e.Type, includedSpot{z.in, e}, z.in.made.Rdata(e))
 		}

@@ -19,6 +19,7 @@ func (z *zone) lintRecords() {
 			}
 			for i, rdata := range set.Rdata {
 				z.lintPointer(nodes, set.Type, set.items[i], rdata)
+				z.lintCNAME(nodes, o.name, set.Type, set.items[i], rdata)
 			}
 			z.lintHostPools(nodes, set)
 		}
