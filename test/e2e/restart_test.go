@@ -164,31 +164,46 @@ func TestKillKeepsOverridesAndChoices(t *testing.T) {
 			})
 			bs[0].open(t)
 			answers(t, nodes, names[0], bs[0].ip(), bs[1].ip())
-			f := &flood{addr: nodes[0].DNS, rate: 200, total: 60_000}
-			ctx, stop := context.WithCancel(t.Context())
-			var g errgroup.Group
-			g.Go(func() error { f.run(ctx, t); return nil })
-			again()
-			live.Eventually(t, patience, func() string { // every vote is anew: nothing rests on what was
-				for _, n := range nodes {
-					if !status(t, n).Steady(len(nodes)) {
-						return n.Name + " is not steady"
-					}
-				}
-				return ""
-			})
-			stop()
-			_ = g.Wait() // gives no error
-			for _, r := range f.replies {
-				if r.query%2 == 1 && !slices.Equal(r.addrs, []netip.Addr{bs[1].ip()}) {
-					t.Fatalf("after SIGKILL, before the word, %s answers %s with %v", nodes[0].Name, names[1], r.addrs)
-				}
-			}
+			killUnderLoad(t, nodes).always(t, 1, bs[1].ip())
+			answers(t, nodes, names[1], bs[1].ip())
 			command(t, nodes[len(nodes)-1], 0, "pool", "failback", "e2e.test/first")
 			answers(t, nodes, names[1], bs[0].ip())
 			again()
 			answers(t, nodes, names[1], bs[0].ip())
 		})
+	}
+}
+
+// killUnderLoad restarts nodes after SIGKILL and waits until they agree anew. It returns what the first was asked
+// meanwhile.
+func killUnderLoad(t *testing.T, nodes []*live.Node) *flood {
+	t.Helper()
+	f := &flood{addr: nodes[0].DNS, rate: 200, total: 60_000}
+	ctx, stop := context.WithCancel(t.Context())
+	var g errgroup.Group
+	g.Go(func() error { f.run(ctx, t); return nil })
+	kill(t, nodes...)
+	start(t, nodes...)
+	live.Eventually(t, patience, func() string { // every vote is anew: nothing rests on what was
+		for _, n := range nodes {
+			if !status(t, n).Steady(len(nodes)) {
+				return n.Name + " is not steady"
+			}
+		}
+		return ""
+	})
+	stop()
+	_ = g.Wait() // gives no error
+	return f
+}
+
+// always fails the test where a reply about one of the names has another address.
+func (f *flood) always(t *testing.T, name int, want netip.Addr) {
+	t.Helper()
+	for _, r := range f.replies {
+		if r.query%len(names) == name && !slices.Equal(r.addrs, []netip.Addr{want}) {
+			t.Fatalf("%s is answered with %v, want %v", names[name], r.addrs, want)
+		}
 	}
 }
 
