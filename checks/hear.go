@@ -32,6 +32,10 @@ func (l *Ledger) Hear(h Heartbeat, now time.Time) {
 			o.cloned = true
 			l.alarm("two nodes call themselves " + h.Node)
 		}
+		if !o.fresh { // the other has gone: hearsay will tell this one to begin anew
+			l.renew(o, o.incarnation+1, now)
+			o.contested = now
+		}
 		return
 	}
 	l.Merge(h.Recent, now)

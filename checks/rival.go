@@ -3,7 +3,6 @@ package checks
 import (
 	"cmp"
 	"slices"
-	"strconv"
 	"time"
 )
 
@@ -47,16 +46,23 @@ func (l *Ledger) hearSelf(h Heartbeat, now time.Time) {
 	if v.advances < rivalBeats {
 		return
 	}
-	// Of two nodes the one with fewer heartbeats was started later.
 	lesser := l.self.incarnation < h.Incarnation || l.self.incarnation == h.Incarnation && l.cfg.Instance < h.Instance
-	fatal := now.Sub(l.started) < l.cfg.StartGrace+2*l.cfg.VoteExpiry &&
-		(l.beats < h.Counter || l.beats == h.Counter && lesser)
+	fatal := now.Sub(l.started) < l.cfg.StartGrace+2*l.cfg.VoteExpiry && l.younger(h)
 	l.out.duplicate = &Duplicate{Incarnation: h.Incarnation, Instance: h.Instance, Fatal: fatal}
 	if lesser && !v.muted {
 		v.muted = true
 		l.alarm("another node is called " + l.cfg.Node + ": this one does not vote")
 		l.setAbstains(now)
 	}
+}
+
+// younger reports whether this node was started after the rival: it has sent fewer heartbeats. Of two that
+// were started together each must come to the same end, so there the instance decides.
+func (l *Ledger) younger(h Heartbeat) bool {
+	if l.beats+rivalBeats >= h.Counter && h.Counter+rivalBeats >= l.beats {
+		return l.cfg.Instance < h.Instance
+	}
+	return l.beats < h.Counter
 }
 
 // refreshRival ends the silence of this node when the rival has gone.
@@ -78,7 +84,6 @@ func (l *Ledger) outbid(incarnation uint64, now time.Time) {
 		return
 	}
 	l.stats.Outbids++
-	l.alarm("outbid incarnation " + strconv.FormatUint(incarnation, 10) + " of our own name")
 	var again []*entry
 	for _, e := range l.self.regs {
 		if !l.self.isFormer(e) {
