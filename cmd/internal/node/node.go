@@ -140,7 +140,7 @@ type Node struct {
 	wakeAt      time.Duration // by World.Boot, when the loop means to wake; 0: not known
 	pools       map[string]*poolHistory
 	states      map[checks.Target]checks.State // last reported
-	alarms      []string                       // the last few, for status
+	alarms      []saidAlarm                    // the last few, for status
 	reminded    map[string]time.Time           // when each lasting alarm of the last minute was said
 	twin        string                         // address of another node of this one's name, if one was met
 }

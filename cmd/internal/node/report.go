@@ -21,11 +21,18 @@ type poolHistory struct {
 }
 
 // maxAlarms bounds the alarms that status shows; the oldest go first. alarmAgain is how soon one that
-// lasts is said again.
+// lasts is said again, alarmShown how long one is shown after it was last said.
 const (
 	maxAlarms  = 8
 	alarmAgain = time.Minute
+	alarmShown = 2 * alarmAgain
 )
+
+// A saidAlarm is one that status shows.
+type saidAlarm struct {
+	text string
+	at   time.Time
+}
 
 // remind says something that lasts, and not again within alarmAgain: it is not to wash the history away.
 func (n *Node) remind(text string, now time.Time) {
@@ -41,8 +48,20 @@ func (n *Node) remind(text string, now time.Time) {
 func (n *Node) alarm(text string, now time.Time) {
 	n.log.Warn("alarm", "text", text)
 	n.events.add(now, Event{Kind: "node", Text: text})
-	n.alarms = append(n.alarms, now.UTC().Format(time.RFC3339)+" "+text)
+	n.alarms = slices.DeleteFunc(n.alarms, func(a saidAlarm) bool { return a.text == text })
+	n.alarms = append(n.alarms, saidAlarm{text, now})
 	n.alarms = n.alarms[max(0, len(n.alarms)-maxAlarms):]
+}
+
+// lasting returns the alarms that status shows, the oldest first.
+func (n *Node) lasting(now time.Time) []string {
+	lines := []string{}
+	for _, a := range n.alarms {
+		if now.Sub(a.at) < alarmShown {
+			lines = append(lines, a.at.UTC().Format(time.RFC3339)+" "+a.text)
+		}
+	}
+	return lines
 }
 
 // report makes events and counts of what a new table changed: of the touched pools, or of all of them

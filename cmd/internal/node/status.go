@@ -32,7 +32,7 @@ type moment struct {
 func (n *Node) moment(ctx context.Context) (m moment, err error) {
 	err = n.call(ctx, func(now time.Time) {
 		m = moment{now: now, loaded: n.loaded, loadedAt: n.loadedAt, reloadError: n.reloadError, peers: n.ledger.Peers(now),
-			pools: make(map[string]poolHistory, len(n.pools)), alarms: append([]string{}, n.alarms...), ledger: n.ledger.Stats(),
+			pools: make(map[string]poolHistory, len(n.pools)), alarms: n.lasting(now), ledger: n.ledger.Stats(),
 			table: n.table.Load(), snap: n.snapshot.Load()}
 		for key, h := range n.pools {
 			m.pools[key] = *h
