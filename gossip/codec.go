@@ -222,6 +222,17 @@ func take[T any](items []T, start, limit int, encode func([]byte, T) []byte) (c 
 	return c
 }
 
+// sender returns the kind of a message and who sent it; "" if that cannot be read.
+func sender(b []byte) (kind, string) {
+	d := decoder{b: b}
+	if v := d.byte(); v != version {
+		return 0, ""
+	}
+	k := kind(d.byte())
+	d.byte() // the way it came
+	return k, d.name()
+}
+
 // A decoder reads one message. Names are kept, as the same few come again and again.
 type decoder struct {
 	names map[string]string

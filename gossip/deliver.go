@@ -109,6 +109,9 @@ func (d delegate) NotifyMsg(b []byte) { d.mesh.take(b) }
 // GetBroadcasts gives memberlist one message with as many registers as fit.
 func (d delegate) GetBroadcasts(overhead, limit int) [][]byte {
 	m := d.mesh
+	if !m.named() {
+		return nil
+	}
 	b := m.rumours.message(m.cfg.Node, limit-overhead, time.Now())
 	if b == nil {
 		return nil
@@ -118,12 +121,16 @@ func (d delegate) GetBroadcasts(overhead, limit int) [][]byte {
 }
 
 // LocalState gives a node that joins everything. A periodic exchange carries nothing of ours: heartbeats
-// and pulls repair, and everything every half minute would cost more than all the rest.
+// and pulls repair, and everything every half minute would cost more than all the rest. A node that joins and
+// is given nothing knows by it that this one has not got its name yet.
 func (d delegate) LocalState(join bool) []byte {
 	m := d.mesh
-	s := m.local.Load()
-	if !join || s == nil {
+	if !join || !m.named() {
 		return appendHead(nil, kindNothing, viaEcho, m.cfg.Node)
+	}
+	s := m.local.Load()
+	if s == nil {
+		s = &localState{at: time.Now()}
 	}
 	b := appendHead(nil, kindState, viaEcho, m.cfg.Node)
 	b, left := appendState(b, State{Registers: s.registers}, m.cfg.Node, time.Since(s.at))
@@ -132,7 +139,12 @@ func (d delegate) LocalState(join bool) []byte {
 	return b
 }
 
-func (d delegate) MergeRemoteState(b []byte, join bool) { d.mesh.take(b) }
+func (d delegate) MergeRemoteState(b []byte, join bool) {
+	if join {
+		d.mesh.overhear(b)
+	}
+	d.mesh.take(b)
+}
 
 func (d delegate) NotifyJoin(n *memberlist.Node) {
 	m := d.mesh

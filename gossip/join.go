@@ -103,7 +103,8 @@ func (j *joiner) resolve(ctx context.Context, self string, now time.Time) error 
 
 // joinLoop exchanges states with every address to join that no member has and every member that failed,
 // for as long as ctx lasts: memberlist forgets the dead, and two halves of a long partition would never
-// find each other again.
+// find each other again. Until its name is settled a node asks everyone it knows of; one that knows nobody
+// has it for itself.
 func (m *Mesh) joinLoop(ctx context.Context) {
 	rng := rand.New(rand.NewPCG(m.cfg.Seed, 1))
 	answers := make(map[string]int) // by address that answered and is still absent
@@ -111,30 +112,39 @@ func (m *Mesh) joinLoop(ctx context.Context) {
 	backoff := minBackoff
 	for {
 		now := time.Now()
-		if err := m.join.resolve(ctx, m.Addr(), now); err != nil {
-			m.note(slog.LevelWarn, "join address", "err", err)
+		failed := m.join.resolve(ctx, m.Addr(), now)
+		if failed != nil {
+			m.note(slog.LevelWarn, "join address", "err", failed)
 		}
 		absent := m.peers.absent(m.join.list())
 		if now.Sub(last) > settled || len(absent) == 0 {
 			clear(answers)
 			last = now
 		}
-		addrs := slices.DeleteFunc(absent, func(a string) bool { return answers[a] >= answersEnough })
+		var addrs []string
+		if m.named() {
+			addrs = slices.DeleteFunc(absent, func(a string) bool { return answers[a] >= answersEnough })
+		} else {
+			addrs = append(absent, m.peers.present()...)
+		}
 		rng.Shuffle(len(addrs), func(i, j int) { addrs[i], addrs[j] = addrs[j], addrs[i] })
 		addrs = addrs[:min(len(addrs), tries)]
 		wait := time.Duration(0)
-		if len(addrs) == 0 {
-			if addr, ok := m.peers.introduce(); ok {
-				addrs, wait = []string{addr}, announceEvery
-			} else if addr, ok := m.peers.rival(now); ok {
-				addrs, wait = []string{addr}, announceEvery
-			}
+		switch {
+		case len(addrs) > 0:
+		case m.named():
+			addrs, wait = m.announce(now)
+		case failed == nil:
+			m.claimName()
 		}
 		answered := m.exchange(addrs)
 		for _, addr := range answered {
 			answers[addr]++
 		}
-		if len(addrs) == 0 || len(answered) > 0 {
+		if !m.named() && now.Sub(m.started) >= unanswered && len(m.peers.namesakes(m.started)) == 0 {
+			m.claimName()
+		}
+		if len(addrs) == 0 || len(answered) > 0 || !m.named() {
 			backoff = minBackoff
 		} else {
 			backoff = min(2*backoff, maxBackoff)
@@ -145,23 +155,48 @@ func (m *Mesh) joinLoop(ctx context.Context) {
 	}
 }
 
-// exchange joins addresses side by side and returns those that answered.
-func (m *Mesh) exchange(addrs []string) (answered []string) {
-	errs := make([]error, len(addrs))
-	var wg sync.WaitGroup
-	for i, addr := range addrs {
-		wg.Go(func() { _, errs[i] = m.list.Join([]string{addr}) })
+// announce returns a member to exchange with although all are there, if there is a reason, and how long to
+// wait afterwards.
+func (m *Mesh) announce(now time.Time) (addrs []string, wait time.Duration) {
+	addr, ok := m.peers.introduce()
+	if !ok {
+		addr, ok = m.peers.rival(now)
 	}
-	wg.Wait()
-	for i, addr := range addrs {
-		if errs[i] == nil {
+	if !ok {
+		return nil, 0
+	}
+	return []string{addr}, announceEvery
+}
+
+// exchange joins addresses side by side and returns those that answered. The first answer may settle our name:
+// an address where nobody answers is not waited for.
+func (m *Mesh) exchange(addrs []string) (answered []string) {
+	type result struct {
+		addr string
+		err  error
+	}
+	since := time.Now()
+	results := make(chan result, len(addrs))
+	for _, addr := range addrs {
+		go func() {
+			_, err := m.list.Join([]string{addr})
+			results <- result{addr, err}
+		}()
+	}
+	for range addrs {
+		r := <-results
+		addr := r.addr
+		if r.err == nil {
 			m.counts.joins.Add(1)
 			m.peers.forgive(addr)
 			answered = append(answered, addr)
+			if !m.named() {
+				m.settleName(since)
+			}
 			continue
 		}
 		m.counts.joinFailures.Add(1)
-		cause := joinProblem(errs[i])
+		cause := joinProblem(r.err)
 		if m.peers.blame(addr, problem{text: cause, at: time.Now(), join: true}) {
 			m.note(slog.LevelWarn, "cannot join", "addr", addr, "cause", cause)
 		}

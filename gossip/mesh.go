@@ -56,6 +56,7 @@ type State struct {
 type Conflict struct {
 	Node        string
 	Addr, Other string // of the member and of the other
+	Taken       bool   // it is this node's name and Other was there first: this one is not heard
 }
 
 const (
@@ -86,6 +87,7 @@ type Mesh struct {
 	out     *outbox
 	rumours rumours
 	streams *streams
+	claim   claim
 	cursor  beatCursor // of sendLoop
 	local   atomic.Pointer[localState]
 
@@ -137,6 +139,7 @@ func New(cfg Config) (*Mesh, error) {
 		cfg: cfg, logger: cfg.Logger, bind: bind, started: time.Now(),
 		peers: newPeers(cfg.Node), out: newOutbox(),
 		inbox: make(chan []byte, inboxSize), notes: make(chan note, 256),
+		claim: claim{done: make(chan struct{})},
 	}
 	if m.logger == nil {
 		m.logger = slog.New(slog.DiscardHandler)
@@ -205,7 +208,13 @@ func (m *Mesh) Run(ctx context.Context, deliver func(Message)) error {
 	m.list = list
 	m.running.Store(list)
 	var wg sync.WaitGroup
-	wg.Go(func() { m.sendLoop(ctx) })
+	wg.Go(func() {
+		select {
+		case <-ctx.Done():
+		case <-m.claim.done:
+			m.sendLoop(ctx)
+		}
+	})
 	var joining sync.WaitGroup
 	joining.Go(func() { m.joinLoop(ctx) })
 	m.deliverLoop(ctx, deliver)
@@ -216,24 +225,31 @@ func (m *Mesh) Run(ctx context.Context, deliver func(Message)) error {
 	return err
 }
 
-// leave says farewell in our own words, which is quick, and in memberlist's.
+// leave says farewell in our own words, which is quick, and in memberlist's. A node without a name of its own
+// goes as it came: its farewell would be that of the one that has the name.
 func (m *Mesh) leave() error {
 	m.streams.close()
-	bye := appendHead(nil, kindLeave, viaPacket, m.cfg.Node)
-	farewell := func() {
-		for _, r := range m.peers.routes(time.Now()) {
-			m.sendPacket(r, kindLeave, bye)
-		}
+	if m.named() {
+		m.farewell()
 	}
-	farewell()
-	if err := m.list.Leave(leaveTimeout); err != nil {
-		m.logger.Debug("leave", "err", err)
-	}
-	farewell()
 	if err := m.list.Shutdown(); err != nil {
 		return fmt.Errorf("gossip: close: %w", err)
 	}
 	return nil
+}
+
+func (m *Mesh) farewell() {
+	bye := appendHead(nil, kindLeave, viaPacket, m.cfg.Node)
+	say := func() {
+		for _, r := range m.peers.routes(time.Now()) {
+			m.sendPacket(r, kindLeave, bye)
+		}
+	}
+	say()
+	if err := m.list.Leave(leaveTimeout); err != nil {
+		m.logger.Debug("leave", "err", err)
+	}
+	say()
 }
 
 // leaveTimeout is for memberlist's farewell to be gossiped; what it misses our own has told.

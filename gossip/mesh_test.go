@@ -336,14 +336,17 @@ func TestNewAddress(t *testing.T) {
 	})
 }
 
-// Two nodes of one name: each is told both addresses and hears the other's heartbeats, so that their
-// ledgers can settle it, and the members show it.
+// Two nodes of one name: both are told both addresses, and the members show it. The second is told that the
+// name is taken and says nothing that could be taken for the first's, its farewell included; what was shown of
+// it goes away.
 func TestDuplicateName(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		nw := simnet.New(10)
 		nodes := cluster(t, nw, 3)
 		beat(nodes, 5*time.Second)
-		clone := start(t, nw, gossip.Config{Node: nameOf(2), Bind: addrOf(9), Join: []string{addrOf(0), addrOf(2)}})
+		clone := start(t, nw, gossip.Config{Node: nameOf(2), Bind: addrOf(9), Join: []string{addrOf(0), addrOf(1)}})
+		clone.mesh.Publish([]checks.Register{register("of the clone", 2)})
+		clone.mesh.SetLocal([]checks.Register{register("also", 2)}, time.Now())
 		for range 10 {
 			for i, n := range nodes {
 				n.beatOnce(i, 3)
@@ -351,25 +354,67 @@ func TestDuplicateName(t *testing.T) {
 			clone.mesh.Beat(checks.Heartbeat{Node: nameOf(2), Instance: 77, Counter: 1})
 			time.Sleep(time.Second)
 		}
+		conflicts := func(n *node) []gossip.Conflict {
+			return look(n, func(n *node) []gossip.Conflict { return slices.Clone(n.conflicts) })
+		}
 		for _, tt := range []struct {
 			n           *node
 			addr, other string
 		}{{clone, addrOf(9), addrOf(2)}, {nodes[2], addrOf(2), addrOf(9)}, {nodes[0], addrOf(2), addrOf(9)}} {
 			want := gossip.Conflict{Node: nameOf(2), Addr: tt.addr, Other: tt.other}
-			conflicts := look(tt.n, func(n *node) []gossip.Conflict { return slices.Clone(n.conflicts) })
-			if len(conflicts) == 0 || conflicts[0] != want {
-				t.Errorf("got conflicts %+v, want %+v", conflicts, want)
+			if got := conflicts(tt.n); len(got) == 0 || got[0] != want {
+				t.Errorf("got conflicts %+v, want %+v", got, want)
+			}
+			want.Taken = true
+			if got := slices.Contains(conflicts(tt.n), want); got != (tt.n == clone) {
+				t.Errorf("%s at %s is told that its name is taken: %t", nameOf(2), tt.addr, got)
 			}
 			if got, want := tt.n.member(t, nameOf(2)).Problem, "duplicate name: "+tt.other+" has it too"; got != want {
 				t.Errorf("got problem %q, want %q", got, want)
 			}
 		}
-		if got := look(nodes[2], func(n *node) uint64 { return n.beats[nameOf(2)].Instance }); got != 77 {
-			t.Errorf("the first of the name heard instance %d, want 77", got)
+		clone.close(t)
+		for i, n := range nodes {
+			_, published := n.have("of the clone")
+			_, given := n.have("also")
+			if heard := look(n, func(n *node) uint64 { return n.beats[nameOf(2)].Instance }) == 77; heard || published || given {
+				t.Errorf("%s has heard the second of the name: heartbeat %t, register %t, state %t", nameOf(i), heard, published, given)
+			}
 		}
-		if clone.counter(nameOf(2)) == 0 {
-			t.Error("the second of the name has not heard the first")
+		beat(nodes, 40*time.Second)
+		wantAlive(t, nodes, 3)
+		for i, n := range nodes {
+			if m := n.member(t, nameOf(2)); m.Problem != "" || time.Since(m.Since) < 50*time.Second {
+				t.Errorf("%s shows %+v", nameOf(i), m)
+			}
 		}
-		finish(t, append(nodes, clone)...)
+		finish(t, nodes...)
+	})
+}
+
+// A node that comes to another address after it was killed has its name as soon as it knows that nobody
+// is at the first.
+func TestNewAddressAfterKill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := simnet.New(11)
+		nodes := cluster(t, nw, 2)
+		tr, err := nw.Transport(addrOf(2))
+		if err != nil {
+			t.Fatal(err)
+		}
+		old := start(t, nil, gossip.Config{Node: nameOf(2), Bind: addrOf(2), Join: []string{addrOf(0)}, Transport: tr})
+		beat(append(nodes, old), 5*time.Second)
+		_ = tr.Shutdown() // as SIGKILL does
+		moved := start(t, nw, gossip.Config{Node: nameOf(2), Bind: addrOf(9), Join: []string{addrOf(0)}})
+		began := time.Now()
+		moved.mesh.Publish([]checks.Register{register("moved", 2)})
+		time.Sleep(time.Second)
+		if got, ok := nodes[0].have("moved"); !ok || got.at.Sub(began) > 100*time.Millisecond {
+			t.Errorf("heard: %t, %s after its start", ok, got.at.Sub(began))
+		}
+		finish(t, append(nodes, moved)...)
+		old.stop()
+		<-old.done
+		time.Sleep(2 * time.Second)
 	})
 }

@@ -19,13 +19,12 @@ const (
 	// hoarse is how long a member that complained, by a stream, that it hears no datagram of ours gets
 	// streams as well.
 	hoarse = 3 * time.Second
-	// shadowing is how long another node of our own name is sent our heartbeats after it was last seen.
-	shadowing = 2 * time.Minute
+	// shadowing is how long two nodes that were met under one name are shown, and, if the name is our own, how
+	// long the other is sent our heartbeats and this node announces itself anew: when the other is dead its
+	// name becomes free, and memberlist does not say when.
+	shadowing = 30 * time.Second
 	// pullAgain is how soon a pull that is asked again goes by stream too: its answer did not come.
 	pullAgain = 3 * time.Second
-	// rivalry is how long this node announces itself anew after it met another of its name: when that one
-	// is dead its name becomes free, and memberlist does not say when.
-	rivalry = 30 * time.Second
 	// inquiry is how often the hearsay in a heartbeat is looked through for nodes that are no members here.
 	inquiry = time.Second
 )
@@ -259,6 +258,18 @@ func (t *peers) twinned(name, addr string, now time.Time) (news bool) {
 	return news
 }
 
+// namesakes returns the addresses that another node of our name was met at, or told of, since a moment.
+func (t *peers) namesakes(since time.Time) (addrs []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for addr, at := range t.shadows {
+		if !at.Before(since) {
+			addrs = append(addrs, addr)
+		}
+	}
+	return addrs
+}
+
 // shadowRoutes returns the other nodes of our own name, which are no members to us. They are sent
 // heartbeats so that the ledger of either sees the other advance.
 func (t *peers) shadowRoutes(now time.Time) (rs []route) {
@@ -313,7 +324,7 @@ func (t *peers) rival(now time.Time) (addr string, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, at := range t.shadows {
-		ok = ok || now.Sub(at) < rivalry
+		ok = ok || now.Sub(at) < shadowing
 	}
 	if !ok {
 		return "", false
@@ -324,6 +335,18 @@ func (t *peers) rival(now time.Time) (addr string, ok bool) {
 		}
 	}
 	return "", false
+}
+
+// present returns the addresses of the live members.
+func (t *peers) present() (addrs []string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, p := range t.order {
+		if p.state == Alive {
+			addrs = append(addrs, p.addr)
+		}
+	}
+	return addrs
 }
 
 func (p *peer) route(now time.Time) route {

@@ -24,6 +24,7 @@ const (
 	wrongKey     = "wrong key"
 	notEncrypted = "not encrypted"
 	otherCluster = "another cluster's name"
+	refused      = "connection refused"
 )
 
 // blame notes what is wrong with an address and reports whether that is news. An incoming stream has a
@@ -84,8 +85,8 @@ func joinProblem(err error) string {
 		return "closed the connection (" + otherCluster + "?)"
 	case strings.Contains(text, "timeout"):
 		return "timeout"
-	case strings.Contains(text, "connection refused"):
-		return "connection refused"
+	case strings.Contains(text, refused):
+		return refused
 	}
 	if i := strings.LastIndex(text, ": "); i >= 0 {
 		text = text[i+2:]

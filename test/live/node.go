@@ -170,7 +170,8 @@ type Status struct {
 		Error      string `json:"error"`
 	} `json:"config"`
 	Cluster struct {
-		Fresh int `json:"fresh"`
+		Fresh    int  `json:"fresh"`
+		Abstains bool `json:"abstains"`
 	} `json:"cluster"`
 	Pools []struct {
 		Pool    string   `json:"pool"`

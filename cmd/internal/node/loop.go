@@ -175,15 +175,32 @@ func (n *Node) hear(m gossip.Message, now time.Time) {
 	case m.State != nil:
 		n.ledger.Full(m.From, m.State.Owner, m.State.Incarnation, m.State.Registers, now)
 	case m.Conflict != nil:
-		if m.Conflict.Node == n.cfg.Node {
-			n.twin = m.Conflict.Addr
-			if n.twin == n.mesh.Addr() {
-				n.twin = m.Conflict.Other
-			}
-		}
-		n.remind(fmt.Sprintf("two nodes have the name %q: %s and %s", m.Conflict.Node, m.Conflict.Addr, m.Conflict.Other), now)
+		n.clash(*m.Conflict, now)
 	default:
 		n.ledger.Merge(m.Registers, now)
+	}
+}
+
+// clash takes in that two nodes have one name. A node that starts and finds its own taken ends; one that ran
+// on its own for long before it met the others goes on answering, and is not heard.
+func (n *Node) clash(c gossip.Conflict, now time.Time) {
+	if c.Node == n.cfg.Node {
+		n.twin = c.Addr
+		if n.twin == n.mesh.Addr() {
+			n.twin = c.Other
+		}
+	}
+	n.remind(fmt.Sprintf("two nodes have the name %q, %s and %s: give one of them another `node` name", c.Node, c.Addr, c.Other), now)
+	if c.Taken && now.Sub(n.started) < n.cfg.StartGrace+2*n.cfg.voteExpiry() {
+		n.giveUp()
+	}
+}
+
+// giveUp ends the node: another has its name.
+func (n *Node) giveUp() {
+	select {
+	case n.failed <- n.duplicate():
+	default: // said already
 	}
 }
 
@@ -236,6 +253,7 @@ func (n *Node) judge(now time.Time) (again bool) {
 func (n *Node) act(ready checks.Ready, now time.Time) {
 	if ready.Outbid != 0 {
 		n.incarnation = ready.Outbid
+		n.log.Info("begins a new incarnation: its name was heard with a later one", "incarnation", n.incarnation)
 		saved := make(chan error, 1)
 		n.saver.save(n.saved(now), saved)
 		<-saved // an error has been counted and logged
@@ -263,10 +281,7 @@ func (n *Node) act(ready checks.Ready, now time.Time) {
 		n.saver.save(state, nil)
 	}
 	if d := ready.Duplicate; d != nil && d.Fatal {
-		select {
-		case n.failed <- n.duplicate():
-		default: // said already
-		}
+		n.giveUp()
 	}
 }
 
