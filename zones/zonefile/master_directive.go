@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"math"
 	"path/filepath"
 	"strconv"
 	"strings"
@@ -136,11 +137,11 @@ func parseRange(s string) (r generateRange, ok bool) {
 		text string
 		to   *int64
 	}{{start, &r.start}, {stop, &r.stop}, {step, &r.step}} {
-		v, err := strconv.ParseUint(p.text, 10, 31)
-		if err != nil {
+		v, err := strconv.ParseUint(p.text, 10, 63)
+		if err != nil && !errors.Is(err, strconv.ErrRange) {
 			return r, false
 		}
-		*p.to = int64(v)
+		*p.to = int64(v) // of what is out of range the greatest there is
 	}
 	return r, r.start <= r.stop && r.step > 0
 }
@@ -151,6 +152,10 @@ func (f *masterFile) generate(args []token) {
 	rng, ok := parseRange(args[0].text)
 	if !ok || args[0].quoted {
 		f.errorAt(args[0], "%q is not a range: START-STOP or START-STOP/STEP", args[0].text)
+		return
+	}
+	if rng.stop > math.MaxInt32 || rng.step > math.MaxInt32 {
+		f.errorAt(args[0], "%q goes beyond %d", args[0].text, math.MaxInt32)
 		return
 	}
 	if n := (rng.stop-rng.start)/rng.step + 1; n > int64(maxGenerated-f.generated) {

@@ -106,6 +106,10 @@ func (f *masterFile) readHead(toks []token, at token) (r masterRecord, ok bool) 
 	}
 	r.at = toks[0]
 	if r.typ, ok = parseAnyType(r.at.text); !ok || r.at.quoted {
+		if !r.at.quoted && strings.Trim(r.at.text[:1], "+-0123456789") == "" {
+			f.problem(Error, r.at.off, r.at.len(), say("%q is not a TTL", r.at.text), "a TTL is from 0 to 2147483647 seconds, and stands once")
+			return r, false
+		}
 		hint := "a type without a name is written TYPEnnn, its data \\# LENGTH HEX"
 		if t := strings.ToUpper(r.at.text); t == aliasKey || t == "ANAME" {
 			hint = "no master file has it: take it out, and write ALIAS in the zone file"
