@@ -147,7 +147,7 @@ func (ps Problems) Format(w io.Writer) error {
 	for _, p := range ps {
 		p.write(&b)
 	}
-	fmt.Fprintf(&b, "%d errors, %d warnings\n", ps.Errors(), ps.Warnings())
+	fmt.Fprintf(&b, "%s, %s\n", count(ps.Errors(), "error"), count(ps.Warnings(), "warning"))
 	_, err := io.WriteString(w, b.String())
 	return err
 }

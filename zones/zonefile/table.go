@@ -3,6 +3,7 @@ package zonefile
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -128,8 +129,18 @@ func (k Keys) suggest(name string) string {
 			return fmt.Sprintf("did you mean `%s`?", n)
 		}
 	}
+	if k.rrtypes {
+		if hint := typeHint(name); hint != "" {
+			return hint
+		}
+	}
 	if home := homeOf(name); k.zone && home != "" {
 		return fmt.Sprintf("`%s` is a key of %s", name, home)
+	}
+	for _, n := range foreign[squash(name)] {
+		if home := homeOf(n); k.zone && home != "" {
+			return fmt.Sprintf("did you mean `%s`? it is a key of %s", n, home)
+		}
 	}
 	candidates := k.Names
 	if k.rrtypes {
@@ -141,11 +152,32 @@ func (k Keys) suggest(name string) string {
 	if len(k.Names) == 0 {
 		return ""
 	}
+	if k.rrtypes && name == strings.ToUpper(name) {
+		return `a type that is not known is written TYPEnnn, its data '\# LENGTH HEX'`
+	}
 	hint := "keys here are " + strings.Join(k.Names, ", ")
 	if k.rrtypes {
 		hint += ", and types of records"
 	}
 	return hint
+}
+
+// typeHint says why a type of records is none that a zone holds; "" if it may be something else.
+func typeHint(name string) string {
+	digits, ok := strings.CutPrefix(name, "TYPE")
+	if ok && digits != "" && strings.Trim(digits, "0123456789") == "" {
+		if n, err := strconv.ParseUint(digits, 10, 16); err != nil || n == 0 {
+			return "types have numbers from 1 to 65535"
+		} else if meta := metaTypes[uint16(n)]; meta != "" {
+			name = meta
+		}
+	}
+	for _, meta := range metaTypes {
+		if name == meta {
+			return name + " is of queries or transactions, not of zones"
+		}
+	}
+	return ""
 }
 
 // homeOf says which table of a zone file has a key.

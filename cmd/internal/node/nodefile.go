@@ -88,7 +88,8 @@ const (
 
 var (
 	fileKeys = zonefile.Keys{
-		Names: []string{"node", "site", "zones", "state_dir", "start_grace", "dns", "http", "control", "probe", "cluster", "log", "checks", "geo"},
+		Names: []string{"node", "site", "zones", "state_dir", "start_grace", "dns", "http", "control", "probe", "cluster", "log", "checks"},
+		Later: map[string]string{"geo": "leave it out: pools can be chosen by `subnets` today"},
 		Foreign: map[string]string{"name": "node", "hostname": "node", "id": "node", "location": "site", "region": "site", "statedir": "state_dir",
 			"gossip": "cluster", "listen": "dns", "logging": "log", "admin": "http", "api": "http",
 			"tls": "dns", "dot": "dns", "https": "dns", "doh": "dns", "rrl": "dns.rrl", "ratelimit": "dns.rrl"},
@@ -114,9 +115,6 @@ func ParseFile(path string, text []byte) (*File, zonefile.Problems) {
 	}
 	f := &File{Path: path, doc: doc, StateDir: defaultStateDir, StartGrace: defaultStartGrace, Listen: []string{defaultDNS},
 		Streams: defaultStreams, UDPSize: defaultUDPSize, RRL: defaultRRL(), HTTP: defaultHTTP, Control: SystemSocket, LogLevel: "info", LogFormat: "text"}
-	if v := root.Get("geo"); v != nil {
-		v.KeyError("leave it out: pools can be chosen by `subnets` today", "[geo] is not supported in this version")
-	}
 	if root.Get("node").Text(&f.Node) && !nodeName(f.Node) {
 		root.Get("node").Error("letters, digits, dots, hyphens and underscores, at most 63 of them", "%q is no name for a node", f.Node)
 	}
