@@ -359,5 +359,12 @@ func (l *Ledger) ownerOf(name string, now time.Time) *owner {
 	return o
 }
 
+// Expect says how many nodes there should be, this one included.
+func (l *Ledger) Expect(nodes int) {
+	if nodes = max(nodes, 1); nodes != l.cfg.Nodes {
+		l.cfg.Nodes, l.view.Nodes, l.nodesNews = nodes, nodes, true
+	}
+}
+
 // Stats returns the counters.
 func (l *Ledger) Stats() LedgerStats { return l.stats }

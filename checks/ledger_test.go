@@ -407,3 +407,18 @@ func TestHints(t *testing.T) {
 		t.Errorf("hints: %v", r.Hints)
 	}
 }
+
+// What is expected of the cluster's size may become known later: it decides what a majority is.
+func TestExpect(t *testing.T) {
+	now := time.Unix(0, 0)
+	l := checks.NewLedger(checks.LedgerConfig{Node: "a", Incarnation: 1, Instance: 1, VoteExpiry: 5 * time.Second, Nodes: 3}, now)
+	for _, row := range []struct {
+		nodes    int
+		majority bool
+	}{{3, false}, {2, true}, {3, false}} {
+		l.Expect(row.nodes)
+		if snap, _ := l.Verdicts(now); snap.Nodes != row.nodes || snap.Majority != row.majority {
+			t.Errorf("of %d nodes one alone: size %d, majority %t", row.nodes, snap.Nodes, snap.Majority)
+		}
+	}
+}

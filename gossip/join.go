@@ -34,11 +34,17 @@ type joiner struct {
 	fixed    []string   // those that are
 	resolved time.Time
 
-	mu    sync.Mutex // protects addrs
+	mu    sync.Mutex // protects the fields below
 	addrs []string   // all, as addresses
+	own   int        // names that stand for this node
 }
 
-type hostPort struct{ host, port string }
+// A hostPort is a join address given by name. It stands for this node if one of the addresses it had last is
+// ours, and there is one of a family: a name of many addresses stands for many nodes.
+type hostPort struct {
+	host, port string
+	own        bool
+}
 
 func newJoiner(join []string, self string) (*joiner, error) {
 	j := &joiner{}
@@ -53,7 +59,7 @@ func newJoiner(join []string, self string) (*joiner, error) {
 			}
 			continue
 		}
-		j.names = append(j.names, hostPort{host, port})
+		j.names = append(j.names, hostPort{host: host, port: port})
 	}
 	j.addrs = j.fixed
 	return j, nil
@@ -74,17 +80,25 @@ func (j *joiner) resolve(ctx context.Context, self string, now time.Time) error 
 	defer cancel()
 	addrs := slices.Clone(j.fixed)
 	var failed error
-	for _, n := range j.names {
+	for i, n := range j.names {
 		ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", n.host)
 		if err != nil {
 			failed = err
 			continue
 		}
+		found := make([]string, 0, len(ips))
+		v4 := 0
 		for _, ip := range ips {
-			if addr := net.JoinHostPort(ip.Unmap().String(), n.port); addr != self && !slices.Contains(addrs, addr) {
+			if ip = ip.Unmap(); ip.Is4() {
+				v4++
+			}
+			addr := net.JoinHostPort(ip.String(), n.port)
+			found = append(found, addr)
+			if addr != self && !slices.Contains(addrs, addr) {
 				addrs = append(addrs, addr)
 			}
 		}
+		j.names[i].own = max(v4, len(ips)-v4) == 1 && slices.Contains(found, self)
 	}
 	if failed != nil {
 		for _, addr := range j.list() {
@@ -97,8 +111,20 @@ func (j *joiner) resolve(ctx context.Context, self string, now time.Time) error 
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	j.addrs = addrs
+	j.addrs, j.own = addrs, 0
+	for _, n := range j.names {
+		if n.own {
+			j.own++
+		}
+	}
 	return failed
+}
+
+// JoinsSelf returns how many names among the addresses to join have turned out to be this node's own.
+func (m *Mesh) JoinsSelf() int {
+	m.join.mu.Lock()
+	defer m.join.mu.Unlock()
+	return m.join.own
 }
 
 // joinLoop exchanges states with every address to join that no member has and every member that failed,

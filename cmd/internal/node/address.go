@@ -33,6 +33,23 @@ func hostPort(v *zonefile.Value, usual string) (host string, port uint16, ok boo
 	return host, uint16(n), true
 }
 
+// others returns how many of the addresses to join are not this node's own, each counted once.
+func others(join []string, bind string) int {
+	seen := map[string]bool{plainAddress(bind): true}
+	for _, addr := range join {
+		seen[plainAddress(addr)] = true
+	}
+	return len(seen) - 1
+}
+
+// plainAddress returns an address in the one form that it is compared in.
+func plainAddress(s string) string {
+	if a, err := netip.ParseAddrPort(s); err == nil {
+		return netip.AddrPortFrom(a.Addr().Unmap(), a.Port()).String()
+	}
+	return strings.ToLower(s)
+}
+
 func addressHint(s, port string) string {
 	if strings.Trim(s, "0123456789") == "" && s != "" {
 		return fmt.Sprintf("write \"ADDRESS:%s\"", s)

@@ -126,6 +126,7 @@ func (n *Node) loop(ctx context.Context) error {
 		}
 		now := time.Now()
 		n.notice(now)
+		n.expect()
 		n.drain(now)
 		n.settle(now)
 		timer.Reset(n.untilNext(now))

@@ -39,7 +39,7 @@ func newClusterMetrics(fs *families) clusterMetrics {
 }
 
 func (m clusterMetrics) collect(s *scrape) {
-	s.put(m.expected, float64(s.node.cfg.nodes()))
+	s.put(m.expected, float64(s.snap.Nodes))
 	s.put(m.fresh, float64(len(s.snap.Fresh)))
 	s.is(m.quorum, s.snap.Majority)
 	mismatch := 0

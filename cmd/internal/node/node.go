@@ -73,7 +73,8 @@ type Config struct {
 type Cluster struct {
 	Bind       string
 	Join       []string
-	Nodes      int
+	Nodes      int  // how many there should be, this one included
+	Counted    bool // Nodes are those of Join and this one: names of Join that are its own do not count
 	Name       string
 	Keys       [][]byte
 	VoteExpiry time.Duration

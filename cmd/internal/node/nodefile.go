@@ -72,6 +72,7 @@ type FileCluster struct {
 	Bind       string
 	Join       []string
 	Nodes      int
+	Counted    bool // Nodes is not written
 	Name       string
 	KeyFile    string
 	VoteExpiry time.Duration
@@ -196,7 +197,7 @@ func (f *File) parseCluster(t *zonefile.Table) {
 	}
 	t.Get("nodes").Int(&c.Nodes, 1, 1000)
 	if t.Get("nodes") == nil && len(c.Join) > 0 {
-		c.Nodes = len(c.Join) + 1
+		c.Nodes, c.Counted = others(c.Join, c.Bind)+1, true
 	}
 	if v := t.Get("name"); v.Text(&c.Name) && len(c.Name) > maxClusterName {
 		v.Error("", "a name of a cluster has at most %d bytes", maxClusterName)

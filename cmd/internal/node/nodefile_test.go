@@ -62,7 +62,7 @@ format = "json"
 		Lameduck: 3 * time.Second, RRL: defaultRRL(),
 		HTTP: "127.0.0.1:8053", TokenFile: "etc/api.token", Control: "/run/x.sock",
 		Source: []netip.Addr{netip.MustParseAddr("192.0.2.53")}, Resolver: "127.0.0.53:53",
-		Cluster: &FileCluster{Bind: "192.0.2.53:7946", Join: []string{"198.51.100.53:7946", "ns3.example.com:7946"}, Nodes: 3, Name: "prod",
+		Cluster: &FileCluster{Bind: "192.0.2.53:7946", Join: []string{"198.51.100.53:7946", "ns3.example.com:7946"}, Nodes: 3, Counted: true, Name: "prod",
 			KeyFile: "etc/cluster.key", VoteExpiry: 6 * time.Second},
 		LogLevel: "warn", LogFormat: "json", Checks: f.Checks,
 	}
@@ -110,5 +110,28 @@ func TestAddresses(t *testing.T) {
 				t.Errorf("%s, hint %q; want %q, hint %q", p.Error(), p.Hint, tt.problem, tt.hint)
 			}
 		})
+	}
+}
+
+// Without `nodes` the expected size is that of `join` and the node itself, which may be in the list too.
+func TestExpectedSize(t *testing.T) {
+	for _, row := range []struct {
+		join string
+		want int
+	}{
+		{`["127.0.0.2:7946", "127.0.0.3:7946"]`, 3},
+		{`["127.0.0.1:7946", "127.0.0.2:7946", "127.0.0.3:7946"]`, 3},
+		{`["127.0.0.2:7946", "127.0.0.2:7946", "[::ffff:127.0.0.1]:7946"]`, 2},
+		{`["127.0.0.1:7947"]`, 2},
+		{`["127.0.0.1:7946"]`, 1},
+		{`["NS2.example.com:7946", "ns2.example.com:7946", "ns3.example.com:7946"]`, 3},
+	} {
+		f, problems := ParseFile("/etc/vitalns/vitalns.toml", []byte("[cluster]\nbind = \"127.0.0.1:7946\"\njoin = "+row.join+"\n"))
+		if problems.Errors() > 0 {
+			t.Fatal(problems)
+		}
+		if f.Cluster.Nodes != row.want {
+			t.Errorf("%s: %d nodes, want %d", row.join, f.Cluster.Nodes, row.want)
+		}
 	}
 }

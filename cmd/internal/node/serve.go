@@ -194,7 +194,7 @@ func (f *File) cluster() (*Cluster, error) {
 	if f.Cluster == nil {
 		return nil, nil
 	}
-	c := &Cluster{Bind: f.Cluster.Bind, Join: f.Cluster.Join, Nodes: f.Cluster.Nodes, Name: f.Cluster.Name, VoteExpiry: f.Cluster.VoteExpiry}
+	c := &Cluster{Bind: f.Cluster.Bind, Join: f.Cluster.Join, Nodes: f.Cluster.Nodes, Counted: f.Cluster.Counted, Name: f.Cluster.Name, VoteExpiry: f.Cluster.VoteExpiry}
 	if f.Cluster.KeyFile == "" {
 		return c, nil
 	}

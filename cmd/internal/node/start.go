@@ -111,6 +111,14 @@ func (c Config) voteExpiry() time.Duration {
 	return c.Cluster.VoteExpiry
 }
 
+// expect tells the ledger how many nodes there should be, as far as it is known now.
+func (n *Node) expect() {
+	if n.mesh != nil && n.cfg.Cluster.Counted {
+		n.ledger.Expect(n.cfg.nodes() - n.mesh.JoinsSelf())
+	}
+}
+
+// nodes is how many there should be by the node file alone.
 func (c Config) nodes() int {
 	if c.Cluster == nil {
 		return 1

@@ -77,7 +77,7 @@ func (n *Node) addresses() []string {
 }
 
 func (n *Node) clusterState(m moment) ClusterState {
-	c := ClusterState{Enabled: n.cfg.Cluster != nil, Fresh: len(m.snap.Fresh), Expected: n.cfg.nodes(),
+	c := ClusterState{Enabled: n.cfg.Cluster != nil, Fresh: len(m.snap.Fresh), Expected: m.snap.Nodes,
 		Majority: m.snap.Majority, Abstains: m.snap.Abstains, Agrees: true}
 	for _, p := range m.peers {
 		if p.Fresh && p.Zones != 0 && p.Zones != m.loaded.Digest {
