@@ -3,8 +3,11 @@ package gossip
 import (
 	"log/slog"
 	"net"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 )
 
 const (
@@ -106,13 +109,21 @@ func (w logWriter) Write(line []byte) (int, error) {
 	if _, after, ok := strings.Cut(text, "memberlist: "); ok {
 		text = after
 	}
-	_, from, _ := strings.Cut(text, "from=")
+	from := ""
+	if i := strings.LastIndex(text, "from="); i >= 0 { // a label may say so too
+		from = text[i+len("from="):]
+	}
 	stream := strings.Contains(text, "failed to receive") || strings.Contains(text, "discarding stream")
 	if stream {
 		from = hostOf(from)
 	}
 	var pr string
-	switch {
+	switch label, labelled := unacceptable(text); {
+	case labelled && clusterName(label):
+		m.counts.foreign.Add(1)
+		pr = otherCluster
+	case labelled: // noise: whoever sent it is no node
+		m.counts.malformed.Add(1)
 	case strings.Contains(text, "Decrypt packet failed"), strings.Contains(text, "failed to receive: no installed keys"):
 		m.counts.undecrypted.Add(1)
 		pr = wrongKey
@@ -122,13 +133,30 @@ func (w logWriter) Write(line []byte) (int, error) {
 	case strings.Contains(text, "encryption is not configured"):
 		m.counts.undecrypted.Add(1)
 		pr = wrongKey + ": it encrypts, this node does not"
-	case strings.Contains(text, "with unacceptable label"):
-		m.counts.foreign.Add(1)
-		pr = otherCluster
 	}
 	if pr != "" && from != "" && m.peers.blame(from, problem{text: pr, at: time.Now()}) {
 		m.note(slog.LevelWarn, "peer refused", "addr", from, "cause", pr)
 	}
 	m.note(slog.LevelDebug, "memberlist", "text", text)
 	return len(line), nil
+}
+
+// unacceptable returns the label of a message that has another than ours, from memberlist's line about it.
+func unacceptable(text string) (label string, ok bool) {
+	if _, text, ok = strings.Cut(text, "with unacceptable label "); !ok {
+		return "", false
+	}
+	quoted, err := strconv.QuotedPrefix(text)
+	if err != nil {
+		return "", false
+	}
+	label, err = strconv.Unquote(quoted)
+	return label, err == nil
+}
+
+// clusterName reports whether a label can be the name of a cluster. What a scanner sends has none, or bytes
+// that nobody would write.
+func clusterName(label string) bool {
+	return label != "" && len(label) <= maxLabel && utf8.ValidString(label) &&
+		!strings.ContainsFunc(label, func(r rune) bool { return !unicode.IsPrint(r) })
 }

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/hashicorp/memberlist"
+
 	"vitalns/checks"
 	"vitalns/gossip"
 	"vitalns/test/simnet"
@@ -116,6 +118,43 @@ func TestOtherCluster(t *testing.T) {
 		}
 		stop()
 		if err := <-done; err != nil {
+			t.Error(err)
+		}
+		finish(t, ours)
+	})
+}
+
+// What a scanner sends to the gossip port makes nobody a member, neither by datagram nor by stream.
+func TestNoise(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		nw := simnet.New(5)
+		ours := keyed(t, nw, 0, keyA)
+		noise, err := nw.Transport(addrOf(1))
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, text := range []string{
+			"GET / HTTP/1.0\r\n\r\n", "\x00\x01\xff\xfe and more", "\xf4\x04\x01\x80\xffxrest", "\xf4", "\xf4\x00",
+			"\xf4\x16Decrypt packet failed\n...",
+		} {
+			if _, err := noise.WriteToAddress([]byte(text), memberlist.Address{Addr: addrOf(0)}); err != nil {
+				t.Fatal(err)
+			}
+			conn, err := noise.DialAddressTimeout(memberlist.Address{Addr: addrOf(0)}, time.Second)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, _ = conn.Write([]byte(text)) // it may have been hung up
+			_ = conn.Close()
+			time.Sleep(time.Second)
+		}
+		if ms := ours.mesh.Members(); len(ms) != 1 {
+			t.Errorf("got members %+v", ms)
+		}
+		if s := ours.mesh.Stats(); s.Foreign != 0 || s.DecodeErrors == 0 {
+			t.Errorf("%d foreign, %d malformed", s.Foreign, s.DecodeErrors)
+		}
+		if err := noise.Shutdown(); err != nil {
 			t.Error(err)
 		}
 		finish(t, ours)
