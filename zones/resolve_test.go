@@ -95,7 +95,7 @@ func TestResolveSharesTheRest(t *testing.T) {
 	if a.Mallocs != b.Mallocs {
 		t.Errorf("%d allocations among 10 pools, %d among 300", a.Mallocs, b.Mallocs)
 	}
-	const pagesMore = 9 // of 32 pools each
+	const pagesMore = 9                                                      // of 32 pools each
 	if a.TotalAlloc > 10_000 || b.TotalAlloc > a.TotalAlloc+2*16*pagesMore { // of answers and of turns; sizes are rounded up
 		t.Errorf("%d bytes among 10 pools, %d among 300", a.TotalAlloc, b.TotalAlloc)
 	}
