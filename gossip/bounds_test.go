@@ -3,6 +3,7 @@ package gossip
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -207,5 +208,21 @@ func TestPeersAreBounded(t *testing.T) {
 	}
 	if got := len(tab.shadowRoutes(now.Add(shadowing + 1))); got != 0 {
 		t.Errorf("%d shadows after a while, want none", got)
+	}
+}
+
+// Where others of our name were long ago leaves room for where one is now.
+func TestOldNamesakesAreForgotten(t *testing.T) {
+	p, then := newPeers("a"), time.Now()
+	for i := range maxShadows {
+		p.twinned("a", fmt.Sprintf("192.0.2.%d:1", i), then)
+	}
+	now := then.Add(shadowing + time.Second)
+	p.twinned("a", "198.51.100.1:1", now)
+	if got := p.namesakes(now.Add(-unanswered)); !slices.Equal(got, []string{"198.51.100.1:1"}) {
+		t.Errorf("namesakes %v", got)
+	}
+	if got := p.namesakes(now.Add(time.Second)); len(got) != 0 {
+		t.Errorf("namesakes after that: %v", got)
 	}
 }

@@ -167,7 +167,7 @@ func (m *Mesh) joinLoop(ctx context.Context) {
 		for _, addr := range answered {
 			answers[addr]++
 		}
-		if !m.named() && now.Sub(m.started) >= unanswered && len(m.peers.namesakes(m.started)) == 0 {
+		if !m.named() && now.Sub(m.started) >= unanswered && len(m.peers.namesakes(now.Add(-unanswered))) == 0 {
 			m.claimName()
 		}
 		if len(addrs) == 0 || len(answered) > 0 || !m.named() {

@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"maps"
 	"net"
 	"slices"
 	"strings"
@@ -242,6 +243,7 @@ func (t *peers) twinned(name, addr string, now time.Time) (news bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if name == t.self {
+		maps.DeleteFunc(t.shadows, func(_ string, at time.Time) bool { return now.Sub(at) > shadowing })
 		if _, ok := t.shadows[addr]; !ok && len(t.shadows) >= maxShadows {
 			return false
 		}
