@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net/url"
 	"os"
 	"path/filepath"
 	"syscall"
@@ -51,9 +52,9 @@ type Dir struct {
 var ErrLocked = errors.New("state directory is in use by another vitalns")
 
 // OpenDir makes the directory of a node's state if need be and locks it. It returns ErrLocked, wrapped, if
-// another process holds it. What another node wrote is not loaded: it is as good as torn. A lone node, of the
-// name "", takes what it finds: its own name is nowhere but in its file, and may be that of a host. A file system that has become read-only takes no answers away: what is there is loaded, and
-// each Save fails.
+// another process holds it. What another node wrote is not loaded. A lone node, of the
+// name "", takes what it finds: its own name is nowhere but in its file, and may be that of a host. A file system
+// that has become read-only takes no answers away: what is there is loaded, and each Save fails.
 func OpenDir(path, node string) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o750); err != nil && !errors.Is(err, syscall.EROFS) {
 		return nil, fmt.Errorf("make state directory: %w", err)
@@ -83,7 +84,8 @@ func (d *Dir) Close() error {
 	return d.lock.Close()
 }
 
-// Load implements Store. A state that cannot be read is renamed to state.json.bad.
+// Load implements Store. A state that cannot be read is renamed to state.json.bad, that of another node to
+// state.json.of-NODE.
 func (d *Dir) Load() (Saved, error) {
 	name := filepath.Join(d.path, stateFile)
 	raw, err := os.ReadFile(name)
@@ -91,14 +93,15 @@ func (d *Dir) Load() (Saved, error) {
 		return Saved{}, nil
 	}
 	var s Saved
+	aside := name + ".bad"
 	if err == nil {
 		s, err = decodeSaved(raw)
 	}
 	if err == nil && d.node != "" && s.Node != "" && s.Node != d.node {
+		aside = name + ".of-" + url.PathEscape(s.Node)
 		err = fmt.Errorf("it is the state of node %q, and this is %q", s.Node, d.node)
 	}
 	if err != nil { // left in place it would be lost under the next one
-		aside := name + ".bad"
 		if rerr := os.Rename(name, aside); rerr != nil {
 			return Saved{}, fmt.Errorf("state %s: %w; setting it aside: %w", name, err, rerr)
 		}

@@ -109,10 +109,33 @@ func TestDirOfAnotherNode(t *testing.T) {
 				t.Fatal(err)
 			}
 			s, err := d.Load()
-			_, aside := os.Stat(filepath.Join(d.path, stateFile+".bad"))
+			_, aside := os.Stat(filepath.Join(d.path, stateFile+".of-ns1"))
 			if s.Incarnation != row.want || (err == nil) != (row.want > 0) || (aside == nil) != (row.want == 0) {
 				t.Errorf("got %+v, %v; set aside: %v", s, err, aside == nil)
 			}
 		})
+	}
+}
+
+// A node that was started under a wrong name, and then under its own again, has lost neither state.
+func TestDirOfWrongName(t *testing.T) {
+	d := openDir(t, t.TempDir())
+	for i, name := range []string{"ns1", "ns2", "ns1"} {
+		d.node = name
+		if s, err := d.Load(); s.Incarnation != 0 || (err == nil) != (i == 0) {
+			t.Fatalf("as %s: got %+v, %v", name, s, err)
+		}
+		if err := d.Save(Saved{Node: name, Incarnation: uint64(i + 1)}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name, want := range map[string]uint64{"ns1": 1, "ns2": 2} {
+		raw, err := os.ReadFile(filepath.Join(d.path, stateFile+".of-"+name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s, err := decodeSaved(raw); err != nil || s.Node != name || s.Incarnation != want {
+			t.Errorf("set aside of %s: %+v, %v", name, s, err)
+		}
 	}
 }
