@@ -107,7 +107,7 @@ func (c *client) load(ctx context.Context, talk io.Writer, method, path string) 
 	<-done
 	if errors.Is(ctx.Err(), context.DeadlineExceeded) && err != nil {
 		return nil, &failure{code: exitNoNode, err: fmt.Errorf("%s was still loading after %s", c.where, loadTimeout),
-			hint: "a reload that has begun is finished without you: `vitalns status` and `vitalns events` say how it ended"}
+			hint: "if a reload had begun it is finished without you: `vitalns status` and `vitalns events` say how it ended"}
 	}
 	return raw, err
 }
