@@ -90,8 +90,16 @@ func (r reading) overwritten() (problems zonefile.Problems) {
 // ReadInput is ReadFile for what comes in by standard input.
 func ReadInput(r io.Reader) ([]byte, error) { return readBounded(new(bytes.Buffer), r) }
 
+// A piecemeal reader reads so much at once: a kernel that is not preempted while it copies would keep the core
+// from those that answer until all of a large file is there.
+type piecemeal struct{ io.Reader }
+
+const piece = 128 << 10
+
+func (r piecemeal) Read(p []byte) (int, error) { return r.Reader.Read(p[:min(len(p), piece)]) }
+
 func readBounded(into *bytes.Buffer, r io.Reader) ([]byte, error) {
-	n, err := into.ReadFrom(io.LimitReader(r, maxFile+1))
+	n, err := into.ReadFrom(io.LimitReader(piecemeal{r}, maxFile+1))
 	if err == nil && n > maxFile {
 		err = fmt.Errorf("more than %d bytes", maxFile)
 	}

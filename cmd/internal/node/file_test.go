@@ -1,9 +1,12 @@
 package node
 
 import (
+	"bytes"
 	"errors"
+	"io"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 )
@@ -92,5 +95,33 @@ func TestFileOverwrittenDuringLoad(t *testing.T) {
 	}
 	if got := from.overwritten(); len(got) != 0 {
 		t.Errorf("renamed: got %v", got)
+	}
+}
+
+// A countingReader counts what is asked of it.
+type countingReader struct {
+	io.Reader
+	most int
+}
+
+func (r *countingReader) Read(p []byte) (int, error) {
+	r.most = max(r.most, len(p))
+	return r.Reader.Read(p)
+}
+
+// However large a file is, no system call reads much of it.
+func TestReadInPieces(t *testing.T) {
+	want := strings.Repeat("x", 10*piece+1)
+	for _, room := range []int{0, len(want) + bytes.MinRead} {
+		var into bytes.Buffer
+		into.Grow(room)
+		r := countingReader{Reader: strings.NewReader(want)}
+		text, err := readBounded(&into, &r)
+		if err != nil || string(text) != want {
+			t.Errorf("room for %d: %d bytes, %v", room, len(text), err)
+		}
+		if r.most > piece {
+			t.Errorf("room for %d: %d bytes were asked for at once", room, r.most)
+		}
 	}
 }
