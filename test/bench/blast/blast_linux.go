@@ -65,8 +65,9 @@ type Count struct {
 	Sent, Right, Lost, Late int
 	Answered                int
 	Wrong                   int
-	FirstWrong              string  // what was wrong with it
-	latencies               []int64 // ns, where they were asked for; sorted
+	FirstWrong              string        // what was wrong with it
+	Away                    time.Duration // the longest that the generator itself was kept from looking
+	latencies               []int64       // ns, where they were asked for; sorted
 }
 
 // Rate returns the right responses a second.
@@ -144,15 +145,19 @@ func (b *Blaster) Saturate(d time.Duration) Count {
 	})
 }
 
+// behind is how late Pace may be. What it could not send in time beyond that it does not send: it would ask
+// faster than at its rate.
+const behind = 2 * time.Millisecond
+
 // Pace sends at an even rate, one query at a time, and keeps latencies: for a while, or until ctx is done.
 func (b *Blaster) Pace(ctx context.Context, rate float64, d time.Duration) Count {
 	b.count.latencies = make([]int64, 0, int(rate*d.Seconds())+1)
 	gap := float64(time.Second) / rate
-	began, sent := nanos(), 0
+	due := float64(nanos())
 	return b.run(ctx, d, func(l *lane, now int64) {
-		if float64(now-began) >= float64(sent)*gap && l.inFlight < 1<<15 {
+		if due = max(due, float64(now-int64(behind))); due <= float64(now) && l.inFlight < 1<<15 {
 			b.send(l, 1, now)
-			sent++
+			due += gap
 		}
 	})
 }
@@ -167,7 +172,9 @@ func (b *Blaster) run(ctx context.Context, d time.Duration, feed func(*lane, int
 			if l.inFlight > 0 {
 				b.receive(l)
 			}
+			looked := now
 			now = nanos()
+			b.count.Away = max(b.count.Away, time.Duration(now-looked))
 			b.expire(l, now)
 			feed(l, now)
 		}
