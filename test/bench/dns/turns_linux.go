@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"vitalns/test/bench/blast"
+	"vitalns/test/bench/stat"
 	"vitalns/test/live"
 )
 
@@ -30,10 +31,10 @@ const (
 	warmUp = 100 * time.Millisecond
 )
 
-// turns measures what a query costs at saturation, party by party.
+// turns measures what a query costs at saturation, or how long it takes at half of it, party by party.
 func (b *bench) turns(ctx context.Context, field []server, rounds int, long time.Duration, r *report) error {
-	for _, party := range parties {
-		if err := b.party(ctx, field, party, rounds, long, r); err != nil {
+	for _, p := range parties {
+		if err := b.party(ctx, field, p, rounds, long, r); err != nil {
 			return err
 		}
 	}
@@ -44,8 +45,8 @@ func (b *bench) turns(ctx context.Context, field []server, rounds int, long time
 // slice in turn with the others, so that what the machine does meanwhile meets all of them alike. Whose turn it is
 // not is stopped, so that nobody does anything in another's slices: a node would go on checking its targets. What it
 // has missed it does while it is asked without being counted; what it does unasked in its own slices counts.
-func (b *bench) party(ctx context.Context, field []server, party []must, rounds int, long time.Duration, r *report) (err error) {
-	party = slices.DeleteFunc(slices.Clone(party), func(m must) bool { return !m.both(field) })
+func (b *bench) party(ctx context.Context, field []server, p party, rounds int, long time.Duration, r *report) (err error) {
+	p.musts = slices.DeleteFunc(slices.Clone(p.musts), func(m must) bool { return !m.both(field) })
 	var guests []*guest
 	defer func() {
 		for _, g := range guests {
@@ -57,7 +58,7 @@ func (b *bench) party(ctx context.Context, field []server, party []must, rounds 
 	}()
 	for _, s := range field {
 		for _, k := range s.kinds() {
-			if !slices.ContainsFunc(party, func(m must) bool { return m.about(s, k) }) {
+			if !slices.ContainsFunc(p.musts, func(m must) bool { return m.about(s, k) }) {
 				continue
 			}
 			started, err := b.start(ctx, s, k)
@@ -70,13 +71,13 @@ func (b *bench) party(ctx context.Context, field []server, party []must, rounds 
 	if len(guests) == 0 {
 		return nil
 	}
-	if oerr := blast.OnCore(loadCore, func() { err = takeTurns(ctx, party, guests, rounds, long, r) }); oerr != nil {
+	if oerr := blast.OnCore(loadCore, func() { err = takeTurns(ctx, p, guests, rounds, long, r) }); oerr != nil {
 		return oerr
 	}
 	return err
 }
 
-func takeTurns(ctx context.Context, party []must, guests []*guest, rounds int, long time.Duration, r *report) (err error) {
+func takeTurns(ctx context.Context, p party, guests []*guest, rounds int, long time.Duration, r *report) (err error) {
 	for _, g := range guests {
 		if g.asker, err = newAsker(ctx, g.server, g.kind, g.running); err != nil {
 			return fmt.Errorf("%s, %s: %w", g.server.title, g.kind.title, err)
@@ -90,14 +91,17 @@ func takeTurns(ctx context.Context, party []must, guests []*guest, rounds int, l
 		}
 	}
 	for round := 0; round < rounds && ctx.Err() == nil; round++ {
-		costs, others, err := quietRound(ctx, guests, int(long/slice))
+		ms, others, err := quietRound(ctx, p.paced, guests, int(long/slice))
 		if err != nil {
 			return err
 		}
-		r.addTurns(party, guests, costs)
+		r.addTurns(p.musts, guests, ms)
 		fmt.Fprintf(os.Stderr, "%2d/%d in turn", round+1, rounds)
 		for i, g := range guests {
-			fmt.Fprintf(os.Stderr, "  %s %s %.2f us", g.server.title, g.kind.title, costs[i])
+			fmt.Fprintf(os.Stderr, "  %s %s %.2f us", g.server.title, g.kind.title, ms[i].perQuery)
+			if p.paced {
+				fmt.Fprintf(os.Stderr, ", p50 %.1f us", halfUs(ms[i]))
+			}
 		}
 		fmt.Fprintln(os.Stderr, measured{disturbed: others}.note())
 	}
@@ -118,15 +122,15 @@ func (g *guest) signal(s unix.Signal) error {
 }
 
 // quietRound is a round that nobody disturbed, or the quietest of some.
-func quietRound(ctx context.Context, guests []*guest, n int) (kept []float64, least float64, err error) {
+func quietRound(ctx context.Context, paced bool, guests []*guest, n int) (kept []measured, least float64, err error) {
 	least = 1e9
 	for range tries {
-		costs, others, err := oneRound(guests, n)
+		ms, others, err := oneRound(ctx, paced, guests, n)
 		if err != nil {
 			return nil, 0, err
 		}
 		if others < least {
-			kept, least = costs, others
+			kept, least = ms, others
 		}
 		if least <= tolerated || ctx.Err() != nil {
 			break
@@ -135,10 +139,10 @@ func quietRound(ctx context.Context, guests []*guest, n int) (kept []float64, le
 	return kept, least, nil
 }
 
-// oneRound asks each guest for n slices and returns the CPU time that a query cost it, in us, and how much
-// of a core others had meanwhile.
-func oneRound(guests []*guest, n int) (costs []float64, others float64, err error) {
-	spent, right := make([]time.Duration, len(guests)), make([]int, len(guests))
+// oneRound gives each guest n turns, and returns what they have shown, and how much of a core others had
+// meanwhile.
+func oneRound(ctx context.Context, paced bool, guests []*guest, n int) (ms []measured, others float64, err error) {
+	seen := make([]turn, len(guests))
 	pids := []int{os.Getpid()}
 	for _, g := range guests {
 		pids = append(pids, g.pids...)
@@ -146,28 +150,62 @@ func oneRound(guests []*guest, n int) (costs []float64, others float64, err erro
 	all, own, began := busy(), live.CPUTime(pids...), time.Now()
 	for range max(n, 1) {
 		for i, g := range guests {
-			if err := g.resume(); err != nil {
-				return nil, 0, err
-			}
-			g.asker.Saturate(warmUp)
-			before := live.CPUTime(g.pids...)
-			c := g.asker.Saturate(slice)
-			spent[i] += live.CPUTime(g.pids...) - before
-			right[i] += c.Answered
-			if err := g.stop(); err != nil {
-				return nil, 0, err
-			}
-			if c.Wrong > 0 {
-				return nil, 0, fmt.Errorf("%s, %s: %d wrong responses of %d: %s", g.server.title, g.kind.title, c.Wrong, c.Sent, c.FirstWrong)
+			if err := g.take(ctx, paced, &seen[i]); err != nil {
+				return nil, 0, fmt.Errorf("%s, %s: %w", g.server.title, g.kind.title, err)
 			}
 		}
 	}
 	for i, g := range guests {
-		if right[i] == 0 {
-			return nil, 0, fmt.Errorf("%s, %s: no response", g.server.title, g.kind.title)
+		m, err := seen[i].measured()
+		if err != nil {
+			return nil, 0, fmt.Errorf("%s, %s: %w", g.server.title, g.kind.title, err)
 		}
-		costs = append(costs, spent[i].Seconds()*1e6/float64(right[i]))
+		ms = append(ms, m)
 	}
 	all, own = busy()-all, live.CPUTime(pids...)-own
-	return costs, (all - own).Seconds() / time.Since(began).Seconds(), nil
+	return ms, (all - own).Seconds() / time.Since(began).Seconds(), nil
+}
+
+// A turn is what the turns of one guest in a round have come to.
+type turn struct {
+	spent, took time.Duration // by the server, and by the clock, at saturation
+	answered    int
+	half        []time.Duration // p50 of each slice at half of the saturation so far; none if it is not paced
+}
+
+// take asks a guest, which is stopped before and afterwards, for a slice at saturation and, if it is paced, for one at
+// half of it.
+func (g *guest) take(ctx context.Context, paced bool, t *turn) error {
+	if err := g.resume(); err != nil {
+		return err
+	}
+	g.asker.Saturate(warmUp)
+	before := live.CPUTime(g.pids...)
+	full := g.asker.Saturate(slice)
+	t.spent += live.CPUTime(g.pids...) - before
+	t.took += full.Took
+	t.answered += full.Answered
+	asked := []blast.Count{full}
+	if paced {
+		half := g.asker.Pace(ctx, float64(t.answered)/t.took.Seconds()/2, slice)
+		t.half = append(t.half, half.Percentile(0.5))
+		asked = append(asked, half)
+	}
+	for _, c := range asked {
+		if c.Wrong > 0 {
+			return fmt.Errorf("%d wrong responses of %d: %s", c.Wrong, c.Sent, c.FirstWrong)
+		}
+	}
+	return g.stop()
+}
+
+func (t turn) measured() (measured, error) {
+	if t.answered == 0 {
+		return measured{}, errors.New("no response")
+	}
+	m := measured{perQuery: t.spent.Seconds() * 1e6 / float64(t.answered)}
+	if len(t.half) > 0 {
+		m.half = stat.Median(t.half)
+	}
+	return m, nil
 }
