@@ -21,7 +21,7 @@ var arrows = map[string][]string{
 	"gossip":            {"checks", "github.com/hashicorp/memberlist"},
 	"zones/policy":      {"checks"},
 	"zones":             {"zones/policy", "checks", "github.com/miekg/dns"},
-	"zones/zonefile":    {"zones", "zones/policy", "checks/probe", "checks", "github.com/miekg/dns", "github.com/BurntSushi/toml"},
+	"zones/zonefile":    {"zones", "zones/policy", "checks/probe", "checks", "github.com/miekg/dns", "github.com/BurntSushi/toml", "golang.org/x/net"},
 	"dnsserver/edge":    {"github.com/dchest/siphash", "golang.org/x/sys"},
 	"dnsserver":         {"dnsserver/edge", "zones", "zones/policy", "checks", "github.com/miekg/dns", "golang.org/x/net", "golang.org/x/sys"},
 	"dnsserver/packed":  {"dnsserver/edge", "zones", "zones/policy", "checks", "github.com/miekg/dns"},
