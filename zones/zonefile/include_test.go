@@ -74,7 +74,7 @@ func TestIncludeManyProblems(t *testing.T) {
 	if len(sources) > 0 || len(problems) != 1002 {
 		t.Fatalf("%d sources, %d problems", len(sources), len(problems))
 	}
-	if last, want := problems[1001].Error(), `master: error: 4000 more problems`; last != want {
+	if last, want := problems[1001].Error(), `master: error: 4000 more errors`; last != want {
 		t.Errorf("got %q, want %q", last, want)
 	}
 }

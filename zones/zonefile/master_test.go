@@ -170,7 +170,7 @@ func TestScanWithoutSOA(t *testing.T) {
 // Problems are bounded, and those left out are counted.
 func TestScanBoundsProblems(t *testing.T) {
 	_, problems := scanMaster("x", bytes.Repeat([]byte("a A 1.2.3\n"), 5000), testOrigin, nil)
-	if len(problems) != maxProblems+1 || problems[maxProblems].Text != "4001 more problems" {
+	if len(problems) != maxProblems+1 || problems[maxProblems].Text != "4001 more errors" {
 		t.Errorf("got %d problems, the last %v", len(problems), problems[len(problems)-1])
 	}
 }

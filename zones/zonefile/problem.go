@@ -36,7 +36,7 @@ type Problem struct {
 	Hint             string // what to do about it; "" where Text says it all
 	Source           string // the line; of a long one the part around the place
 	before           int    // characters of the line before Source
-	rest             bool   // it stands for those beyond the limit
+	rest             int    // it stands for so many beyond the limit; 0: for itself
 }
 
 // Problems is what is wrong with a set of files.
@@ -44,16 +44,14 @@ type Problems []Problem
 
 // Limits of what is kept of the problems of one file, or of the master files of one zone.
 const (
-	maxProblems = 1000    // the rest is one line that says so
+	maxProblems = 1000    // errors, and as many warnings; the rest of either is one line that says so
 	maxSource   = 4 << 10 // of a line, in bytes
 )
 
 // Found is what has been found wrong so far.
 type found struct {
 	problems Problems
-	errors   int      // how many are errors, those beyond the limit too
-	dropped  int      // problems beyond the limit
-	severest Severity // of those
+	counts   [2]int // by severity, those beyond the limit too
 }
 
 // take keeps a problem that full has made room for.
@@ -62,26 +60,20 @@ func (f *found) take(p Problem) {
 	f.problems = append(f.problems, p)
 }
 
-// full counts a problem, and reports whether there are enough already.
+// full counts a problem, and reports whether there are enough of its severity already.
 func (f *found) full(severity Severity) bool {
-	if severity == Error {
-		f.errors++
-	}
-	if len(f.problems) < maxProblems {
-		return false
-	}
-	if f.dropped++; f.dropped == 1 || severity == Error {
-		f.severest = severity
-	}
-	return true
+	f.counts[severity]++
+	return f.counts[severity] > maxProblems
 }
 
 // rest tells how many problems are beyond the limit, behind the last of a file.
-func (f *found) rest(file string) Problems {
-	if f.dropped == 0 {
-		return nil
+func (f *found) rest(file string) (ps Problems) {
+	for severity, n := range f.counts {
+		if n -= maxProblems; n > 0 {
+			ps = append(ps, Problem{File: file, Severity: Severity(severity), rest: n, Text: count(n, "more "+Severity(severity).String())})
+		}
 	}
-	return Problems{{File: file, Severity: f.severest, rest: true, Text: count(f.dropped, "more problem")}}
+	return ps
 }
 
 // count is a number of things in words: "1 error", "2 errors".
@@ -99,18 +91,19 @@ const (
 )
 
 // Errors counts the problems that are errors.
-func (ps Problems) Errors() int {
-	n := 0
+func (ps Problems) Errors() int { return ps.count(Error) }
+
+// Warnings counts the problems that are warnings.
+func (ps Problems) Warnings() int { return ps.count(Warning) }
+
+func (ps Problems) count(severity Severity) (n int) {
 	for _, p := range ps {
-		if p.Severity == Error {
-			n++
+		if p.Severity == severity {
+			n += max(1, p.rest)
 		}
 	}
 	return n
 }
-
-// Warnings counts the problems that are warnings.
-func (ps Problems) Warnings() int { return len(ps) - ps.Errors() }
 
 // Sort puts the problems in order of file (as the files were given), line and column, and drops
 // repetitions.
@@ -134,7 +127,7 @@ func (ps Problems) Sort(files []string) Problems {
 
 // after is 1 for what comes behind all else of a file.
 func after(p Problem) int {
-	if p.rest {
+	if p.rest > 0 {
 		return 1
 	}
 	return 0

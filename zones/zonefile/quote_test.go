@@ -105,8 +105,8 @@ func TestManyProblemsOfALine(t *testing.T) {
 		text   string
 		beyond string
 	}{
-		{`"192.0.2.1"`, 0, `warning: record "www": is in line 4 already`, "warning: 49001 more problems"}, // one that they are too many for a message
-		{`"192.0.2"`, 1, `error: record "www": A: "192.0.2" is not an IPv4 address`, "error: 49000 more problems"},
+		{`"192.0.2.1"`, 0, `warning: record "www": is in line 4 already`, "warning: 49001 more warnings"}, // one that they are too many for a message
+		{`"192.0.2"`, 1, `error: record "www": A: "192.0.2" is not an IPv4 address`, "error: 49000 more errors"},
 	} {
 		text := "zone = \"example.com\"\nns = { ns1 = \"192.0.2.1\" }\n[records.www]\nA = [ \"192.0.2.1\"" + strings.Repeat(", "+tt.item, 50_000) + "]\n"
 		_, problems := zonefile.Load([]zonefile.File{{Path: "x.toml", Text: []byte(text)}}, zonefile.Options{})
@@ -122,5 +122,18 @@ func TestManyProblemsOfALine(t *testing.T) {
 		if got, want := problems[1000].Error(), "x.toml: "+tt.beyond; got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
+	}
+}
+
+// However many warnings there are, an error is shown, and all are counted.
+func TestErrorBeyondManyWarnings(t *testing.T) {
+	text := "zone = \"example.com\"\nns = { ns1 = \"192.0.2.1\" }\n[records.www]\nA = [ \"192.0.2.1\"" + strings.Repeat(", \"192.0.2.1\"", 1500) + "]\nAAAA = \"192.0.2.1\"\n"
+	_, problems := zonefile.Load([]zonefile.File{{Path: "x.toml", Text: []byte(text)}}, zonefile.Options{})
+	got := report(problems)
+	if want := "x.toml:5:9: error: "; !strings.Contains(got, want) {
+		t.Errorf("no %q", want)
+	}
+	if want := "x.toml: warning: 500 more warnings\n1 error, 1500 warnings\n"; !strings.HasSuffix(got, want) {
+		t.Errorf("got ...%q, want %q at the end", got[max(0, len(got)-200):], want)
 	}
 }

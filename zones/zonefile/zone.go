@@ -265,12 +265,12 @@ func (z *zone) readTests() {
 
 // errorCount counts the errors found so far, those in templates included.
 func (z *zone) errorCount() int {
-	n := z.doc.errors
+	n := z.doc.counts[Error]
 	if z.in != nil {
-		n += z.in.errors
+		n += z.in.counts[Error]
 	}
 	for _, d := range z.others {
-		n += d.errors
+		n += d.counts[Error]
 	}
 	return n
 }
