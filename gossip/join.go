@@ -136,12 +136,14 @@ func (m *Mesh) joinLoop(ctx context.Context) {
 	answers := make(map[string]int) // by address that answered and is still absent
 	var last time.Time              // when answers began to count
 	backoff := minBackoff
+	unknown := false // the name of an address to join
 	for {
 		now := time.Now()
 		failed := m.join.resolve(ctx, m.Addr(), now)
-		if failed != nil {
-			m.note(slog.LevelWarn, "join address", "err", failed)
+		if failed != nil && !unknown { // said once until it is over: it is tried again and again
+			m.note(slog.LevelWarn, "cannot look up an address to join, trying on", "err", failed)
 		}
+		unknown = failed != nil
 		absent := m.peers.absent(m.join.list())
 		if now.Sub(last) > settled || len(absent) == 0 {
 			clear(answers)
