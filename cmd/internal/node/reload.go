@@ -85,9 +85,10 @@ func (n *Node) reload(ctx context.Context) (Reload, error) {
 	for _, name := range r.NeedsRestart {
 		n.log.Warn("needs restart", "what", name)
 	}
-	// The serials are the cluster's and settle at the end of the turn that applied the files.
-	err = n.call(ctx, func(time.Time) { r.Serials = serialChanges(serials, n.serials()) })
-	return r, err
+	// The serials are the cluster's and settle at the end of the turn that applied the files. A node that stops
+	// before then has applied them all the same.
+	_ = n.call(ctx, func(time.Time) { r.Serials = serialChanges(serials, n.serials()) })
+	return r, nil
 }
 
 // read reads the files, and says what they are to take the place of.
