@@ -117,8 +117,11 @@ func newClient(server, token string) (*client, error) {
 func (c *client) reach(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
 	defer cancel()
-	_, err := c.do(ctx, http.MethodGet, "/livez", nil)
-	return err
+	resp, err := c.do(ctx, http.MethodGet, "/livez", nil)
+	if err != nil {
+		return err
+	}
+	return resp.Body.Close()
 }
 
 // get reads path into v.
