@@ -2,10 +2,12 @@ package e2e
 
 import (
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -13,6 +15,8 @@ import (
 
 	"vitalns/test/live"
 )
+
+const plain = "zone = \"e2e.test\"\nns = { ns1 = \"192.0.2.53\" }\n"
 
 // A node that cannot start says why and what to do, on stderr, and exits 1.
 func TestStartErrors(t *testing.T) {
@@ -33,7 +37,6 @@ func TestStartErrors(t *testing.T) {
 	t.Cleanup(func() { _ = udp.Close() }) // as above
 	const free = "127.0.0.1:0"
 	key := base64.StdEncoding.EncodeToString(make([]byte, 7))
-	const plain = "zone = \"e2e.test\"\nns = { ns1 = \"192.0.2.53\" }\n"
 
 	for _, row := range []struct {
 		name  string
@@ -97,15 +100,9 @@ func TestStartErrors(t *testing.T) {
 			file := write(t, s.Dir, "node.toml", zones+"state_dir = \"state\"\n"+row.node+"\n[control]\nsocket = \"state/sock\"\n")
 			var user *syscall.Credential
 			if row.user && os.Getuid() == 0 {
-				user = &syscall.Credential{Uid: 65534, Gid: 65534}
+				user = nobody
 				if _, ok := row.files["state/lock"]; !ok {
-					state := filepath.Join(s.Dir, "state")
-					if err := os.Mkdir(state, 0o755); err != nil {
-						t.Fatal(err)
-					}
-					if err := os.Chown(state, 65534, 65534); err != nil {
-						t.Fatal(err)
-					}
+					giveState(t, s.Dir)
 				}
 			}
 			p, err := s.StartAs(user, program, "run", "-c", file)
@@ -160,6 +157,61 @@ func wantExit(t *testing.T, p *live.Process, code int, want ...string) {
 	}
 	if strings.Contains(out, "goroutine ") {
 		t.Errorf("it panics:\n%s", out)
+	}
+}
+
+// Who may not have a larger receive buffer than the system gives is told what to do about it, and is served.
+func TestSmallReceiveBuffer(t *testing.T) {
+	t.Parallel()
+	raw, err := os.ReadFile("/proc/sys/net/core/rmem_max")
+	if err != nil {
+		t.Skip("needs Linux: ", err)
+	}
+	const wanted = 8 << 20
+	most, err := strconv.Atoi(strings.TrimSpace(string(raw)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if most >= wanted {
+		t.Skipf("needs a system that gives less than %d bytes, this one gives %d", wanted, most)
+	}
+	s := open(t)
+	file := write(t, s.Dir, "node.toml", "zones = [\"zone.toml\"]\nstate_dir = \"state\"\n"+ports+"[control]\nsocket = \"state/sock\"\n")
+	write(t, s.Dir, "zone.toml", plain)
+	var user *syscall.Credential
+	if os.Getuid() == 0 {
+		_ = os.Chmod(s.Dir, 0o755) // nobody is to see what is in it
+		giveState(t, s.Dir)
+		user = nobody
+	}
+	p, err := s.StartAs(user, program, "run", "-c", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	live.Eventually(t, patience, func() string {
+		for _, want := range []string{"small receive buffers", fmt.Sprintf("bytes=%d", most), fmt.Sprintf("sysctl -w net.core.rmem_max=%d", wanted)} {
+			if out := p.Output(); !strings.Contains(out, want) {
+				return fmt.Sprintf("no %q in\n%s", want, out)
+			}
+		}
+		return ""
+	})
+	select {
+	case <-p.Done():
+		t.Errorf("it ended:\n%s", p.Output())
+	default:
+	}
+}
+
+// nobody is a user without rights.
+var nobody = &syscall.Credential{Uid: 65534, Gid: 65534}
+
+// giveState makes a state directory of nobody's.
+func giveState(t *testing.T, dir string) {
+	t.Helper()
+	state := filepath.Join(dir, "state")
+	if err := errors.Join(os.Mkdir(state, 0o755), os.Chown(state, int(nobody.Uid), int(nobody.Gid))); err != nil {
+		t.Fatal(err)
 	}
 }
 
