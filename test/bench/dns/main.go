@@ -197,10 +197,7 @@ func (b *bench) prepare(ctx context.Context) error {
 // kinds are the dresses in which a server is asked.
 func (s server) kinds() []kind {
 	plain, dressed := kind{title: "plain"}, kind{title: "EDNS+DO+cookie", edns: true}
-	switch {
-	case s.echo:
-		return []kind{plain}
-	case s.live:
+	if s.live {
 		return []kind{plain, dressed, {title: "live pools", edns: true, live: true}}
 	}
 	return []kind{plain, dressed}

@@ -69,16 +69,20 @@ func (b *bench) measure(ctx context.Context, s server, k kind, long time.Duratio
 	return m, nil
 }
 
+// wholeCookie is how long a cookie is that has the part of a server too (RFC 9018 §4).
+const wholeCookie = 24
+
 // newAsker makes what asks a server in a dress.
 func newAsker(ctx context.Context, s server, k kind, r *running) (*blast.Blaster, error) {
-	if k.edns && !s.echo {
-		for n := range blast.Sockets {
-			jar, err := cookieOf(ctx, blast.Source(n), r.addr.String())
-			if err != nil {
+	for n := 0; k.edns && n < blast.Sockets; n++ {
+		jar := make([]byte, wholeCookie) // the floor gives none
+		if !s.echo {
+			var err error
+			if jar, err = cookieOf(ctx, blast.Source(n), r.addr.String()); err != nil {
 				return nil, err
 			}
-			k.jars = append(k.jars, jar)
 		}
+		k.jars = append(k.jars, jar)
 	}
 	qs, err := questions(k)
 	if err != nil {

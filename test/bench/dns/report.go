@@ -94,7 +94,7 @@ var (
 	parties = []party{{musts: []must{
 		{"CPU a query, everything on : gdnsd plain", "vitalns", "EDNS+DO+cookie", "gdnsd", "plain", 1.05, 0.97, perQuery},
 		{"CPU a query, plain queries : gdnsd plain", "vitalns", "plain", "gdnsd", "plain", 1.05, 0.97, perQuery},
-		{"CPU a query, everything on : the floor", "vitalns", "EDNS+DO+cookie", "echo", "plain", 1.15, 1.06, perQuery},
+		{"CPU a query, everything on : the floor", "vitalns", "EDNS+DO+cookie", "echo", "EDNS+DO+cookie", 1.15, 1.06, perQuery},
 		{"CPU a query, plain queries : the floor", "vitalns", "plain", "echo", "plain", 1.15, 1.06, perQuery},
 	}}, {musts: []must{
 		{"live pools, dressed : own static plain", "vitalns", "live pools", "vitalns", "plain", 1.05, 0, perQuery},
