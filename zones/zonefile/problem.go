@@ -106,7 +106,7 @@ func (ps Problems) count(severity Severity) (n int) {
 }
 
 // Sort puts the problems in order of file (as the files were given), line and column, and drops
-// repetitions.
+// repetitions. Of what is beyond the limit of a file the last count holds: it has those before in it.
 func (ps Problems) Sort(files []string) Problems {
 	rank := make(map[string]int, len(files))
 	for i, f := range files {
@@ -116,10 +116,18 @@ func (ps Problems) Sort(files []string) Problems {
 		return cmp.Or(cmp.Compare(rank[a.File], rank[b.File]), strings.Compare(a.File, b.File),
 			after(a)-after(b), a.Line-b.Line, a.Col-b.Col, cmp.Compare(a.Severity, b.Severity))
 	})
+	type limit struct {
+		file     string
+		severity Severity
+	}
+	beyond := map[limit]int{}
+	for _, p := range ps {
+		beyond[limit{p.File, p.Severity}] = max(beyond[limit{p.File, p.Severity}], p.rest)
+	}
 	seen := make(map[Problem]bool, len(ps))
 	return slices.DeleteFunc(ps, func(p Problem) bool {
 		p.Hint = ""
-		again := seen[p]
+		again := seen[p] || p.rest > 0 && p.rest < beyond[limit{p.File, p.Severity}]
 		seen[p] = true
 		return again
 	})
