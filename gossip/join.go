@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 )
@@ -71,19 +72,19 @@ func (j *joiner) list() []string {
 	return j.addrs
 }
 
-// resolve looks the names up when it is time to. What a name had is kept while it cannot be looked up.
-func (j *joiner) resolve(ctx context.Context, self string, now time.Time) error {
+// resolve looks the names up when it is time to, and says of each that could not be looked up why. What a name had is
+// kept meanwhile.
+func (j *joiner) resolve(ctx context.Context, self string, now time.Time) (failed []string) {
 	if len(j.names) == 0 || !j.resolved.IsZero() && now.Sub(j.resolved) < resolveEvery {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, resolveTimeout)
 	defer cancel()
 	addrs := slices.Clone(j.fixed)
-	var failed error
 	for i, n := range j.names {
 		ips, err := net.DefaultResolver.LookupNetIP(ctx, "ip", n.host)
 		if err != nil {
-			failed = err
+			failed = append(failed, lookupProblem(n.host, err))
 			continue
 		}
 		found := make([]string, 0, len(ips))
@@ -136,14 +137,15 @@ func (m *Mesh) joinLoop(ctx context.Context) {
 	answers := make(map[string]int) // by address that answered and is still absent
 	var last time.Time              // when answers began to count
 	backoff := minBackoff
-	unknown := false // the name of an address to join
+	unknown := "" // the names among the addresses to join that were last not found
 	for {
 		now := time.Now()
 		failed := m.join.resolve(ctx, m.Addr(), now)
-		if failed != nil && !unknown { // said once until it is over: it is tried again and again
-			m.note(slog.LevelWarn, "cannot look up an address to join, trying on", "err", failed)
+		if text := strings.Join(failed, ", "); text != unknown && ctx.Err() == nil { // it is tried again and again, and said when it changes
+			if unknown = text; text != "" {
+				m.note(slog.LevelWarn, "cannot look up what to join, trying on", "cause", text)
+			}
 		}
-		unknown = failed != nil
 		absent := m.peers.absent(m.join.list())
 		if now.Sub(last) > settled || len(absent) == 0 {
 			clear(answers)

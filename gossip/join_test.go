@@ -1,6 +1,9 @@
 package gossip
 
 import (
+	"context"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 )
@@ -19,8 +22,8 @@ func TestJoinsSelf(t *testing.T) {
 		if got := m.JoinsSelf(); got != 0 {
 			t.Errorf("%s: %d before the name was looked up", row.self, got)
 		}
-		if err := j.resolve(t.Context(), row.self, time.Now()); err != nil {
-			t.Fatal(err)
+		if failed := j.resolve(t.Context(), row.self, time.Now()); failed != nil {
+			t.Fatal(failed)
 		}
 		if got := m.JoinsSelf(); got != row.own {
 			t.Errorf("%s: %d names are its own, want %d", row.self, got, row.own)
@@ -30,5 +33,24 @@ func TestJoinsSelf(t *testing.T) {
 				t.Errorf("it calls itself, %s", addr)
 			}
 		}
+	}
+}
+
+// Of several names that cannot be looked up each is told, with its cause and in the same words every time; what one
+// had is kept.
+func TestJoinNamesNotFound(t *testing.T) {
+	j, err := newJoiner([]string{"one.invalid:7946", "192.0.2.7:7946", "two.invalid:7946"}, "192.0.2.1:7946")
+	if err != nil {
+		t.Fatal(err)
+	}
+	j.addrs = append(slices.Clip(j.addrs), "192.0.2.8:7946")
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel() // no resolver is asked
+	first, again := j.resolve(ctx, "192.0.2.1:7946", time.Now()), j.resolve(ctx, "192.0.2.1:7946", time.Now())
+	if len(first) != 2 || !strings.HasPrefix(first[0], "one.invalid: ") || !strings.HasPrefix(first[1], "two.invalid: ") || !slices.Equal(first, again) {
+		t.Errorf("got %q, then %q", first, again)
+	}
+	if want := []string{"192.0.2.7:7946", "192.0.2.8:7946"}; !slices.Equal(j.list(), want) {
+		t.Errorf("addresses are %q, want %q", j.list(), want)
 	}
 }

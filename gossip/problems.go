@@ -1,6 +1,7 @@
 package gossip
 
 import (
+	"errors"
 	"log/slog"
 	"net"
 	"strconv"
@@ -72,6 +73,14 @@ func hostOf(addr string) string {
 		return host
 	}
 	return addr
+}
+
+// lookupProblem says that a name could not be looked up, in words that stay the same while the cause does.
+func lookupProblem(host string, err error) string {
+	if d, ok := errors.AsType[*net.DNSError](err); ok {
+		return host + ": " + d.Err
+	}
+	return host + ": " + err.Error()
 }
 
 // joinProblem says in a few words why a join failed. memberlist has no types for what a peer answers, so
