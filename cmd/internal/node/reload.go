@@ -152,7 +152,7 @@ func (n *Node) logProblems(ps zonefile.Problems) {
 	}
 	log(n.log.Error, zonefile.Error)
 	log(n.log.Warn, zonefile.Warning)
-	if more := len(ps) - logged; more > 0 {
+	if more := ps.Errors() + ps.Warnings() - logged; more > 0 {
 		n.log.Warn("more problems in files: `vitalns check` and `vitalns plan` show them", "number", more)
 	}
 }
