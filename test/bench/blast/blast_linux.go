@@ -65,21 +65,28 @@ type Count struct {
 	Sent, Right, Lost, Late int
 	Answered                int
 	Wrong                   int
-	FirstWrong              string        // what was wrong with it
-	Away                    time.Duration // the longest that the generator itself was kept from looking
-	latencies               []int64       // ns, where they were asked for; sorted
+	FirstWrong              string  // what was wrong with it
+	latencies               []int64 // ns, where they were asked for; sorted
 }
 
 // Rate returns the right responses a second.
 func (c *Count) Rate() float64 { return float64(c.Right) / c.Took.Seconds() }
 
-// Percentile returns the latency that a share of the queries kept.
+// Percentile returns the latency that a share of the queries kept, of those that Pace has sent. One that is lost
+// took longer than any other. Without a query it is 0.
 func (c *Count) Percentile(q float64) time.Duration {
-	if len(c.latencies) == 0 {
+	n := len(c.latencies) + c.Lost
+	if n == 0 {
 		return 0
 	}
-	return time.Duration(c.latencies[int(q*float64(len(c.latencies)-1))])
+	if i := int(q * float64(n-1)); i < len(c.latencies) {
+		return time.Duration(c.latencies[i])
+	}
+	return lostAt
 }
+
+// Kept reports whether Pace was able to keep its rate, to 5 %.
+func (c *Count) Kept(rate float64) bool { return float64(c.Sent) >= 0.95*rate*c.Took.Seconds() }
 
 // A Blaster asks one server. It belongs to one goroutine.
 type Blaster struct {
@@ -172,9 +179,7 @@ func (b *Blaster) run(ctx context.Context, d time.Duration, feed func(*lane, int
 			if l.inFlight > 0 {
 				b.receive(l)
 			}
-			looked := now
 			now = nanos()
-			b.count.Away = max(b.count.Away, time.Duration(now-looked))
 			b.expire(l, now)
 			feed(l, now)
 		}

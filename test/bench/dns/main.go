@@ -3,7 +3,8 @@
 // Command dns measures what a query costs: vitalns with every feature on, the rivals that are installed
 // with nothing on, and the floor, which sends every datagram back. Each has one core and one thread, the
 // generator the other core; the runs are interleaved, and one that somebody else disturbed is repeated. What a
-// query costs is compared in turns of a fifth of a second, between servers that all run.
+// query costs, and how long it takes at half load, is compared in turns of a fifth of a second, between servers
+// that all run.
 package main
 
 import (

@@ -156,7 +156,7 @@ func oneRound(ctx context.Context, paced bool, guests []*guest, n int) (ms []mea
 		}
 	}
 	for i, g := range guests {
-		m, err := seen[i].measured()
+		m, err := seen[i].measured(paced)
 		if err != nil {
 			return nil, 0, fmt.Errorf("%s, %s: %w", g.server.title, g.kind.title, err)
 		}
@@ -170,7 +170,9 @@ func oneRound(ctx context.Context, paced bool, guests []*guest, n int) (ms []mea
 type turn struct {
 	spent, took time.Duration // by the server, and by the clock, at saturation
 	answered    int
-	half        []time.Duration // p50 of each slice at half of the saturation so far; none if it is not paced
+	// The p50 of each slice at half of the saturation so far in which the generator kept the rate; none if it is not
+	// paced.
+	half []time.Duration
 }
 
 // take asks a guest, which is stopped before and afterwards, for a slice at saturation and, if it is paced, for one at
@@ -187,8 +189,11 @@ func (g *guest) take(ctx context.Context, paced bool, t *turn) error {
 	t.answered += full.Answered
 	asked := []blast.Count{full}
 	if paced {
-		half := g.asker.Pace(ctx, float64(t.answered)/t.took.Seconds()/2, slice)
-		t.half = append(t.half, half.Percentile(0.5))
+		rate := float64(t.answered) / t.took.Seconds() / 2
+		half := g.asker.Pace(ctx, rate, slice)
+		if half.Kept(rate) {
+			t.half = append(t.half, half.Percentile(0.5))
+		}
 		asked = append(asked, half)
 	}
 	for _, c := range asked {
@@ -199,9 +204,9 @@ func (g *guest) take(ctx context.Context, paced bool, t *turn) error {
 	return g.stop()
 }
 
-func (t turn) measured() (measured, error) {
-	if t.answered == 0 {
-		return measured{}, errors.New("no response")
+func (t turn) measured(paced bool) (measured, error) {
+	if t.answered == 0 || paced && len(t.half) == 0 {
+		return measured{}, errors.New("no response, or never at the rate that was meant")
 	}
 	m := measured{perQuery: t.spent.Seconds() * 1e6 / float64(t.answered)}
 	if len(t.half) > 0 {
