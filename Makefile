@@ -8,6 +8,7 @@
 #   make fuzz            every fuzzer in turn, FUZZTIME each (30s)
 #   make soak            make garbage and bench-rrl; many zones beside NSD, Knot, BIND; 24 virtual hours
 #   make garbage         a million mutated messages, malformed streams, ten thousand connections
+#   make profile         what the compiler is told of where the time of a query goes
 #   make bench           benchmarks of packages
 #   make bench-failover  time from an outage to changed answers, beside gdnsd and PowerDNS
 #   make bench-dns       what a query costs, beside gdnsd, NSD, Knot, PowerDNS, BIND and a bare echo
@@ -23,7 +24,7 @@ LDFLAGS  = -s -w -X main.version=$(VERSION)
 STATICCHECK = honnef.co/go/tools/cmd/staticcheck@v0.8.0
 FUZZTIME ?= 30s
 
-.PHONY: build demo test race lint fuzz bench bench-failover bench-dns bench-large bench-verdict bench-rrl bench-checks bench-gossip soak garbage test-deps clean
+.PHONY: build demo test race lint fuzz profile bench bench-failover bench-dns bench-large bench-verdict bench-rrl bench-checks bench-gossip soak garbage test-deps clean
 
 build:
 	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o vitalns ./cmd/vitalns
@@ -42,8 +43,8 @@ lint:
 	@test -z "$$(gofmt -l .)" || { gofmt -l .; exit 1; }
 	$(GO) vet ./...
 	$(GO) run $(STATICCHECK) ./...
-	GOOS=linux GOARCH=arm $(GO) build -o /dev/null ./cmd/vitalns
-	GOOS=darwin GOARCH=arm64 $(GO) build -o /dev/null ./cmd/vitalns
+	GOOS=linux GOARCH=arm $(GO) build -pgo=off -o /dev/null ./cmd/vitalns
+	GOOS=darwin GOARCH=arm64 $(GO) build -pgo=off -o /dev/null ./cmd/vitalns
 
 # Every fuzzer of the tree in turn, FUZZTIME each.
 fuzz:
@@ -52,6 +53,10 @@ fuzz:
 	    echo "== $$pkg $$f"; $(GO) test -run '^$$' -fuzz "^$$f$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$pkg || exit 1; \
 	  done; \
 	done
+
+# What the compiler is told of where the time goes, from all kinds of queries: anew when the path of a query has changed.
+profile:
+	$(GO) test -run '^$$' -bench 'Worker/fast' -benchtime 1s -cpuprofile $(CURDIR)/cmd/vitalns/default.pgo -o /dev/null ./dnsserver
 
 bench:
 	$(GO) test -run '^$$' -bench . -benchmem ./...
