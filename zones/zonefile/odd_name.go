@@ -58,7 +58,7 @@ func asciiName(s string) string {
 	if err != nil || strings.ContainsAny(ascii, `\@`) || strings.Count(ascii, ".") != strings.Count(s, ".") || strings.Count(ascii, "*") != strings.Count(s, "*") {
 		return ""
 	}
-	if _, err := zones.ParseName(ascii); err != nil {
+	if _, err := zones.ParseName(ascii); err != nil || strings.ContainsFunc(ascii, func(r rune) bool { return r <= ' ' || r > '~' }) {
 		return ""
 	}
 	return ascii
