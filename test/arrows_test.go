@@ -43,7 +43,7 @@ type listed struct {
 
 func list(t *testing.T) []listed {
 	t.Helper()
-	out, err := exec.Command("go", "list", "-json=ImportPath,Imports,GoFiles,Dir", "vitalns/...").Output()
+	out, err := exec.Command("go", "list", "-pgo=off", "-json=ImportPath,Imports,GoFiles,Dir", "vitalns/...").Output()
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
