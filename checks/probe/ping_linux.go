@@ -49,7 +49,14 @@ func openPing(to, source netip.Addr) (*pingSocket, error) {
 	return s, nil
 }
 
+// replyRoom is the receive buffer of a socket, in bytes: for the replies that come while its reader waits for a
+// core. What finds it full is lost, as on the way. The kernel's own has room for less than 200.
+const replyRoom = 4 << 20
+
 func (s *pingSocket) prepare(source netip.Addr) error {
+	if unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUFFORCE, replyRoom) != nil {
+		_ = unix.SetsockoptInt(s.fd, unix.SOL_SOCKET, unix.SO_RCVBUF, replyRoom) // as much as net.core.rmem_max lets it have
+	}
 	var err error
 	switch {
 	case s.raw && s.v4:

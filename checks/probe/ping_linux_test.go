@@ -56,6 +56,29 @@ func TestPingShares(t *testing.T) {
 	}
 }
 
+// Replies to a burst wait until the reader gets a core: all of them.
+func TestPingBurst(t *testing.T) {
+	to := pingable(t, "127.0.0.1")
+	s, err := openPing(to, netip.Addr{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer s.close()
+	const burst = 300
+	for seq := range burst {
+		if err := s.send(to, uint16(seq), uint64(seq)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	came := map[uint16]bool{}
+	buf, control := make([]byte, 2048), make([]byte, 512)
+	for s.drain(s.fd, buf, control, func(e echo) { came[e.seq] = e.errno == 0 && e.nonce == uint64(e.seq) }) {
+	}
+	if len(came) != burst {
+		t.Errorf("%d of %d replies came", len(came), burst)
+	}
+}
+
 // In a network of its own, where nothing answers for an address: a timeout; then over an unprivileged
 // socket, which the group range allows there.
 func TestPingNamespace(t *testing.T) {
