@@ -14,8 +14,9 @@ import (
 	"vitalns/checks"
 )
 
-// TCP asks for a connection, and is content when the target's system grants it; with StartTLS it speaks the protocol's own prelude and shakes hands, without judging
-// the certificate; with Send and expectations it holds the shortest of dialogues.
+// TCP asks for a connection, and is content when the target's system grants it; with StartTLS it speaks the
+// protocol's own prelude and shakes hands, without judging the certificate; with Send and expectations it holds
+// the shortest of dialogues.
 type TCP struct {
 	Aim
 	Send     string         // sent once connected (and encrypted); "" nothing

@@ -14,7 +14,7 @@ import (
 // stand in a name (RFC 2181 §11), and service names hold blanks and UTF-8 (RFC 6763 §4.1.1), so it is no
 // error, and who writes the octets as \DDD means them.
 func oddName(s string) (what, hint string) {
-	odd := -1
+	odd := -1 // the first octet that does not print
 	for i := 0; i < len(s); i++ {
 		switch c := s[i]; {
 		case c == '\\':
@@ -25,7 +25,7 @@ func oddName(s string) (what, hint string) {
 				hint = `write "` + ascii + `"; who means these bytes writes them \DDD`
 			}
 			return "is not ASCII: resolvers ask for the xn-- form of it", hint
-		case c <= ' ' && odd < 0:
+		case (c <= ' ' || c == 0x7f) && odd < 0:
 			odd = int(c)
 		}
 	}

@@ -31,6 +31,7 @@ func TestOddNameHints(t *testing.T) {
 		{"a b", `who means it writes it \032`},
 		{"a\tb c", `who means it writes it \009`},
 		{"a\x00", `who means it writes it \000`},
+		{"a\x7f", `who means it writes it \127`},
 	} {
 		if _, hint := oddName(tt.name); hint != tt.hint {
 			t.Errorf("%q: %s, want %s", tt.name, hint, tt.hint)

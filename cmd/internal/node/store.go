@@ -52,9 +52,9 @@ type Dir struct {
 var ErrLocked = errors.New("state directory is in use by another vitalns")
 
 // OpenDir makes the directory of a node's state if need be and locks it. It returns ErrLocked, wrapped, if
-// another process holds it. What another node wrote is not loaded. A lone node, of the
-// name "", takes what it finds: its own name is nowhere but in its file, and may be that of a host. A file system
-// that has become read-only takes no answers away: what is there is loaded, and each Save fails.
+// another process holds it. What another node wrote is not loaded. A lone node, of the name "", takes what it
+// finds: its own name is nowhere but in its file, and may be that of a host. A file system that has become
+// read-only takes no answers away: what is there is loaded, and each Save fails.
 func OpenDir(path, node string) (*Dir, error) {
 	if err := os.MkdirAll(path, 0o750); err != nil && !errors.Is(err, syscall.EROFS) {
 		return nil, fmt.Errorf("make state directory: %w", err)
